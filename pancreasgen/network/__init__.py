@@ -1,0 +1,1 @@
+"""Word × organ → ducts: growth inside the organ, the network and its measures."""

@@ -1,0 +1,1 @@
+"""Where ducts may grow: the organ as a signed distance with an axis, landmarks and regions."""
