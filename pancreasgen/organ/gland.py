@@ -1,0 +1,193 @@
+"""A procedural pancreas: a shape type, a length and four thicknesses become a gland in the body.
+
+The section is an ellipse swept along the axis; the head is a taller body in the duodenal C, the uncinate process a hook
+behind the superior mesenteric vein. Grooves keep the mesenteric and the splenic vein free. The surface is lobulated by
+noise. Published: shape frequencies, length, AP thickness, uncinate variants (see the population files for the sources).
+Assumed: heights of the sections, chosen so that the mean volume is that of Saisho 2007 (72 mL).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pancreasgen.base.chance import Chance
+from pancreasgen.base.checks import checked_number, unknown_name
+from pancreasgen.base.grid import Grid, Quantity, Volume
+from pancreasgen.organ import surface
+from pancreasgen.organ.axis import SHAPES, Axis, course
+from pancreasgen.organ.landmarks import find_landmarks, vessel_courses
+from pancreasgen.organ.organ import Organ, Region
+
+SPACING_MM = 1.0
+_MARGIN_MM = 12.0
+_BEND_MM = 3.0
+_LOBULE_MM = 9.0
+
+RANGES: dict[str, tuple[float, float, str]] = {
+    "length_mm": (110.0, 210.0, "mm"),
+    "ap_head_mm": (16.0, 42.0, "mm"),
+    "ap_neck_mm": (7.0, 18.0, "mm"),
+    "ap_body_mm": (11.0, 36.0, "mm"),
+    "ap_tail_mm": (9.0, 34.0, "mm"),
+    "height_ratio": (0.7, 1.4, ""),
+    "uncinate": (0.0, 1.3, ""),
+    "lobulation_mm": (0.0, 1.5, "mm"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gland:
+    """The drawn scalars of one gland.
+
+    Attributes:
+        shape: Shape type, one of ``oblique``, ``sigmoid``, ``transverse``, ``L``, ``horseshoe``, ``inverted-V``.
+        length_mm: Length along the axis from the papilla end to the tip of the tail, 110–210 mm.
+        ap_head_mm: Thickness of the head from front to back [mm].
+        ap_neck_mm: Thickness of the neck [mm].
+        ap_body_mm: Thickness of the body [mm].
+        ap_tail_mm: Thickness of the tail [mm].
+        height_ratio: Factor on the section's heights, 1 for an average gland.
+        uncinate: Size of the uncinate process: 0 absent, 1 average.
+        lobulation_mm: SD of the surface's relief [mm].
+
+    Raises:
+        UsageError: If a value is outside its range, or the shape does not exist.
+    """
+
+    shape: str = "oblique"
+    length_mm: float = 162.0
+    ap_head_mm: float = 27.9
+    ap_neck_mm: float = 12.0
+    ap_body_mm: float = 23.1
+    ap_tail_mm: float = 19.0
+    height_ratio: float = 1.0
+    uncinate: float = 1.0
+    lobulation_mm: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.shape not in SHAPES:
+            raise unknown_name("gland shape", self.shape, SHAPES)
+        for name, (low, high, unit) in RANGES.items():
+            object.__setattr__(self, name, checked_number(f"gland.{name}", getattr(self, name), low, high, unit))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready dictionary; :meth:`from_dict` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Gland:
+        """Return the gland of a dictionary made by :meth:`to_dict`."""
+        return cls(**data)
+
+
+def shape_organ(gland: Gland, chance: Chance) -> Organ:
+    """Shape the gland: axis, section, head and uncinate, grooves, relief, then a true distance.
+
+    Args:
+        gland: The drawn scalars.
+        chance: Stream for the course's bends and the surface's relief.
+
+    Returns:
+        The organ on a grid of 1 mm, in world coordinates.
+
+    >>> organ = shape_organ(Gland(), Chance(1, 0, "organ"))
+    >>> 40 < organ.volume_ml < 140
+    True
+    """
+    bend = chance.sub("bend").generator().normal(0.0, _BEND_MM, (8, 3)) * [1.0, 0.5, 1.0]
+    axis = course(gland.shape, gland.length_mm, bend)
+    courses = vessel_courses(axis, gland.ap_body_mm, gland.ap_tail_mm)
+    grid = _grid_around(axis, gland)
+    nearest = surface.nearest_sample(grid, axis.points_mm)
+    field, uncinate = _solid(gland, axis, grid, nearest)
+    relief = surface.smooth_noise(grid, _LOBULE_MM, chance.sub("relief"))
+    field = field + gland.lobulation_mm * relief
+    for name, groove_mm in (("smv", 7.2), ("sma", 5.5), ("splenic_vein", 4.8)):
+        field = np.minimum(field, -surface.tube(grid, courses[name], groove_mm))
+    field = _one_piece(field, grid, axis)
+    distance = surface.redistance(field, grid)
+    regions = _regions(distance, uncinate, nearest, axis)
+    capsule = Volume(distance, grid, Quantity.DISTANCE)
+    marks = find_landmarks(capsule, axis)
+    courses["bile_duct"][-1] = marks["major_papilla"][0]
+    line = np.vstack([marks["major_papilla"], axis.points_mm[4:-2], marks["tail_tip"]])
+    return Organ(capsule, line, {**courses, **marks}, Volume(regions, grid, Quantity.LABEL))
+
+
+def _grid_around(axis: Axis, gland: Gland) -> Grid:
+    reach = 0.5 * gland.ap_head_mm + _MARGIN_MM
+    low = np.floor(axis.points_mm.min(axis=0) - [reach, reach, 34.0 * gland.height_ratio])
+    high = np.ceil(axis.points_mm.max(axis=0) + [reach, reach, 26.0 * gland.height_ratio])
+    shape = np.ceil((high - low) / SPACING_MM).astype(int) + 1
+    return Grid((int(shape[0]), int(shape[1]), int(shape[2])), (SPACING_MM,) * 3, (low[0], low[1], low[2]))
+
+
+def _solid(
+    gland: Gland, axis: Axis, grid: Grid, nearest: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the field of the whole gland, and that of the uncinate process alone."""
+    knots, thickness, height = _profile(gland, axis)
+    half_thickness = 0.5 * np.interp(axis.arc_mm, knots, thickness)
+    half_height = 0.5 * gland.height_ratio * np.interp(axis.arc_mm, knots, height)
+    cap = _rounded_ends(axis, half_thickness)
+    body = surface.swept_section(grid, axis, nearest, half_thickness * cap, half_height * cap)
+    middle = axis.at(0.5 * axis.neck_mm[0])
+    half = np.array([0.55 * gland.ap_head_mm, 0.5 * gland.ap_head_mm, 24.0 * gland.height_ratio])
+    head = surface.ellipsoid(grid, middle - [0.0, 0.0, 7.0 * gland.height_ratio], half)
+    whole = surface.smooth_union(body, head, 6.0)
+    size = gland.uncinate
+    tip = np.array([9.0, 24.0, middle[2] - 16.0 * gland.height_ratio])
+    root = np.array([middle[0], middle[1] - 4.0, tip[2] + 3.0])
+    along = (tip - root) / np.linalg.norm(tip - root)
+    back = np.cross([0.0, 0.0, 1.0], along)
+    back /= np.linalg.norm(back)
+    hook = surface.ellipsoid(
+        grid,
+        root + (0.2 + 0.3 * size) * (tip - root),
+        np.array([16.0, 8.0, 13.0 * gland.height_ratio]) * max(size, 0.3),
+        np.array([along, back, np.cross(along, back)]),
+    )
+    return surface.smooth_union(whole, hook, 5.0), hook
+
+
+def _profile(gland: Gland, axis: Axis) -> tuple[list[float], list[float], list[float]]:
+    """Return arc lengths with the section's full thickness and height at them [mm]."""
+    neck_start, neck_end = axis.neck_mm
+    end, split = float(axis.arc_mm[-1]), axis.body_end_mm
+    knots = [0.0, 0.5 * neck_start, neck_start + 4, neck_end - 4, neck_end + 14, split, 0.5 * (split + end), end]
+    head, neck, body, tail = gland.ap_head_mm, gland.ap_neck_mm, gland.ap_body_mm, gland.ap_tail_mm
+    thickness = [0.75 * head, 0.95 * head, neck, neck, body, 0.5 * (body + tail), tail, 0.9 * tail]
+    height = [28.0, 38.0, 22.0, 21.0, 26.0, 26.0, 25.0, 22.0]
+    return knots, thickness, height
+
+
+def _rounded_ends(axis: Axis, half_thickness_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the factor that closes the tube like a half ellipse at both ends; never 0, so that fields stay finite."""
+    reach = 1.2 * half_thickness_mm
+    end = np.minimum(axis.arc_mm, axis.arc_mm[-1] - axis.arc_mm)
+    return np.sqrt(np.clip(1.0 - (1.0 - np.minimum(end / reach, 1.0)) ** 2, 0.04, 1.0))
+
+
+def _one_piece(field: NDArray[np.float32], grid: Grid, axis: Axis) -> NDArray[np.float32]:
+    """Drop islands that relief or grooves cut off, and keep a thin bridge of tissue along the whole axis."""
+    inner = axis.points_mm[(axis.arc_mm > 4.0) & (axis.arc_mm < axis.arc_mm[-1] - 4.0)]
+    field = np.maximum(field, surface.tube(grid, inner, 3.2))
+    pieces, _ = ndimage.label(field > 0)
+    i, j, k = np.rint(grid.to_index(inner[len(inner) // 2])).astype(int)
+    return np.where((field > 0) & (pieces != pieces[i, j, k]), np.float32(-0.5), field).astype(np.float32)
+
+
+def _regions(
+    distance: NDArray[np.float32], uncinate: NDArray[np.float32], nearest: NDArray[np.int32], axis: Axis
+) -> NDArray[np.uint8]:
+    arc = axis.arc_mm[nearest]
+    steps = np.searchsorted([axis.neck_mm[0], axis.neck_mm[1], axis.body_end_mm], arc, side="right")
+    regions = np.array([Region.HEAD, Region.NECK, Region.BODY, Region.TAIL], np.uint8)[steps]
+    regions[(uncinate > 0) & (arc < axis.neck_mm[1])] = Region.UNCINATE
+    regions[distance <= 0] = Region.OUTSIDE
+    return regions
