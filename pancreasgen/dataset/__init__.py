@@ -1,1 +1,1 @@
-"""To be filled."""
+"""Recipes, cases and their files: the only room that touches the disk."""

@@ -1,1 +1,1 @@
-"""To be filled."""
+"""What people see: previews of cases and pictures of ducts."""

@@ -27,9 +27,12 @@ class Kind(IntEnum):
 class DuctNetwork:
     """Ducts as nodes and segments. A segment is a tapered capsule from its proximal node to its distal node.
 
+    A node has the radius of the duct that arrives there. Where a side branch leaves a duct, its first capsule has the
+    branch's radius at both ends: see :attr:`capsule_radii_mm`, the only truth for drawing.
+
     Attributes:
         nodes_mm: Positions (N, 3) [mm, RAS+].
-        radius_mm: Lumen radius (N,) at each node [mm].
+        radius_mm: Lumen radius (N,) at each node, of the duct that arrives there [mm].
         segments: Node indices (M, 2), proximal (towards the papilla) first.
         kind: :class:`Kind` of each segment (M,).
         order: Branch order of each segment (M,): 0 main and accessory duct, 1 their side branches, and so on.
@@ -66,3 +69,19 @@ class DuctNetwork:
         """Length of each segment (M,) [mm]."""
         ends = self.nodes_mm[self.segments]
         return np.asarray(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1), dtype=np.float64)
+
+    @property
+    def capsule_radii_mm(self) -> NDArray[np.float64]:
+        """Radius of each segment's capsule at its proximal and distal end (M, 2) [mm].
+
+        >>> fork = DuctNetwork([[0, 0, 0], [5, 0, 0], [9, 0, 0], [5, 3, 0]], [2, 1.5, 1, 0.4],
+        ...                    [[0, 1], [1, 2], [1, 3]], [1, 1, 3], [0, 0, 1])
+        >>> fork.capsule_radii_mm.tolist()
+        [[2.0, 1.5], [1.5, 1.0], [0.4, 0.4]]
+        """
+        arriving = np.full(len(self.nodes_mm), -1, np.int64)
+        arriving[self.segments[:, 1]] = np.arange(len(self.segments))
+        above = arriving[self.segments[:, 0]]
+        begins = (above >= 0) & (self.order != self.order[np.maximum(above, 0)])
+        distal = self.radius_mm[self.segments[:, 1]]
+        return np.column_stack([np.where(begins, distal, self.radius_mm[self.segments[:, 0]]), distal])

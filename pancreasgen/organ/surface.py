@@ -13,6 +13,7 @@ from scipy import ndimage
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.grid import Grid
 from pancreasgen.organ.axis import Axis
+from pancreasgen.organ.closest import propagate
 
 Floats = NDArray[np.float64]
 Field = NDArray[np.float32]
@@ -114,19 +115,30 @@ def smooth_noise(grid: Grid, length_mm: float, chance: Chance) -> Field:
 def redistance(field: Field, grid: Grid) -> Field:
     """Return the signed distance [mm] to the zero surface of a field, positive inside.
 
-    Voxels at the surface are projected onto it along the gradient, d = f/|∇f|; every other voxel takes the distance to
-    the projection of its nearest surface voxel. Against a sphere of 12 mm on a grid of 1 mm the error is below 0.15 mm.
+    Voxels at the surface are projected onto it along the gradient, d = f/|∇f|; the surface points are then passed from
+    neighbour to neighbour. Against a sphere of 12 mm on a grid of 1 mm the error is below 0.3 mm, 0.05 mm on average.
     """
     gradient = np.asarray(np.gradient(field, *grid.spacing_mm), dtype=np.float32)
     slope = np.maximum(np.sqrt((gradient**2).sum(axis=0)), 1e-3)
     near = np.abs(field) < 0.9 * max(grid.spacing_mm) * slope
     step = field / slope**2
-    where = ndimage.distance_transform_edt(~near, sampling=grid.spacing_mm, return_distances=False, return_indices=True)
-    pick = tuple(where)
-    squared = np.zeros(grid.shape, np.float32)
-    for k, part in enumerate(grid.mesh_mm()):
-        surface = (part - step * gradient[k]).astype(np.float32)
-        squared += (part.astype(np.float32) - surface[pick]) ** 2
-    distance = np.sqrt(squared)
-    distance[near] = np.abs(field[near]) / slope[near]
+    points = np.empty((*grid.shape, 3), np.float32)
+    for k in range(3):
+        ramp = np.arange(grid.shape[k], dtype=np.float32) * np.float32(grid.spacing_mm[k])
+        points[..., k] = ramp.reshape([-1 if axis == k else 1 for axis in range(3)]) - step * gradient[k]
+    own = np.abs(field[near]) / slope[near]
+    known = near.copy()
+    propagate(points, known, np.array(grid.spacing_mm))
+    offset = np.empty_like(points)
+    for k in range(3):
+        ramp = np.arange(grid.shape[k], dtype=np.float32) * np.float32(grid.spacing_mm[k])
+        offset[..., k] = ramp.reshape([-1 if axis == k else 1 for axis in range(3)]) - points[..., k]
+    distance = np.sqrt((offset**2).sum(axis=-1))
+    # Close to the surface its points are too far apart: there the tangent plane at the point is the better judge.
+    close = distance < 5.0 * max(grid.spacing_mm)
+    index = (points[close] / np.array(grid.spacing_mm, np.float32)).T
+    normal = np.stack([ndimage.map_coordinates(part, index, order=1, mode="nearest") for part in gradient], axis=-1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
+    distance[close] = np.minimum(distance[close], np.abs((offset[close] * normal).sum(axis=1)))
+    distance[near] = own
     return np.where(field > 0, distance, -distance).astype(np.float32)

@@ -1,0 +1,288 @@
+"""The phantom: the ground truth that a scanner scans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+from scipy import ndimage
+
+from pancreasgen.anatomy.canvas import Canvas
+from pancreasgen.anatomy.fields import LATTICE_MM, Field, Space, tube, union
+from pancreasgen.anatomy.frame import Frame, build_frame
+from pancreasgen.anatomy.parenchyma import paint_gland, paint_texture
+from pancreasgen.anatomy.physique import Physique
+from pancreasgen.anatomy.structures import DUCTS, STRUCTURES, VALUES, structure
+from pancreasgen.anatomy.tissues import palette, tissue_index
+from pancreasgen.anatomy.vessels import Tube, build_vessels
+from pancreasgen.anatomy.viscera import build_viscera
+from pancreasgen.anatomy.voxelize import draw_centerline, duct_cover
+from pancreasgen.base.chance import Chance
+from pancreasgen.base.errors import BadInputError
+from pancreasgen.base.grid import Grid, Quantity, Volume
+from pancreasgen.network.network import DuctNetwork, Kind
+from pancreasgen.organ.organ import Organ
+
+DUCT_LABELS = {
+    Kind.MAIN: VALUES["main_duct"],
+    Kind.ACCESSORY: VALUES["accessory_duct"],
+    Kind.SIDE: VALUES["side_branches"],
+    Kind.LOBULAR: VALUES["side_branches"],
+}
+REACH_MM = 15.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Phantom:
+    """A body on a grid.
+
+    Attributes:
+        labels: Values of :data:`~pancreasgen.anatomy.structures.STRUCTURES`; LABEL, uint8.
+        materials: Densities of water, bone mineral and iodine (3, *shape) [g/cm³]; DENSITY, float32.
+        duct_fraction: Share of the voxel that is pancreatic duct lumen; FRACTION, uint8, 255 = all.
+        centerline: :class:`~pancreasgen.network.network.Kind` of the main and accessory ducts' centrelines; LABEL.
+
+    Raises:
+        BadInputError: If the volumes do not share one grid.
+    """
+
+    labels: Volume
+    materials: Volume
+    duct_fraction: Volume
+    centerline: Volume
+
+    def __post_init__(self) -> None:
+        if not self.labels.grid == self.materials.grid == self.duct_fraction.grid == self.centerline.grid:
+            raise BadInputError("the volumes of a phantom must share one grid")
+
+    @property
+    def grid(self) -> Grid:
+        """The grid that all volumes share."""
+        return self.labels.grid
+
+
+def compose(organ: Organ, network: DuctNetwork, physique: Physique, grid: Grid, phase: str, chance: Chance) -> Phantom:
+    """Compose the body around a gland and its ducts.
+
+    Shapes are painted in the order of the structures' precedence, lowest first.
+
+    Args:
+        organ: The gland.
+        network: Its ducts.
+        physique: The body around it.
+        grid: Where the voxels are.
+        phase: One of :data:`~pancreasgen.anatomy.tissues.PHASES`.
+        chance: Stream for the shapes' unevenness and the texture; the same for all grids of one body.
+
+    Raises:
+        UsageError: If there is no such phase.
+    """
+    canvas = Canvas.blank(grid, palette(physique, phase))
+    space = Space.over(grid, chance.sub("shapes"))
+    frame = build_frame(space, organ, physique)
+    vessels = build_vessels(organ, physique, chance.sub("vessels"))
+    _paint_frame(canvas, space, frame, physique)
+    _paint_organs(canvas, space, frame, organ, vessels, physique)
+    _paint_tubes(canvas, vessels, above=70, below=90)
+    paint_gland(canvas, organ, physique, chance.sub("gland"))
+    _paint_tubes(canvas, vessels, above=90, below=100)
+    paint_texture(canvas, physique, chance)
+    fraction, centerline = _paint_ducts(canvas, network)
+    return Phantom(
+        Volume(canvas.labels, grid, Quantity.LABEL),
+        Volume(canvas.materials, grid, Quantity.DENSITY),
+        fraction,
+        centerline,
+    )
+
+
+def _paint_frame(canvas: Canvas, space: Space, frame: Frame, physique: Physique) -> None:
+    bone = [(0.0, "cortical_bone"), (1.4, "trabecular_bone")]
+    steps: list[tuple[str, Field, list[tuple[float, str]]]] = [
+        ("skin", frame.body, [(0.0, "skin")]),
+        ("subcutaneous_fat", frame.body - np.float32(physique.skin_mm), [(0.0, "fat")]),
+        ("visceral_fat", frame.cavity, [(0.0, "fat")]),
+        ("muscle", frame.muscle, [(0.0, "muscle")]),
+        ("lung", frame.lungs, [(0.0, "lung")]),
+        ("ribs", frame.ribs, bone),
+        ("spine", frame.discs, [(0.0, "disc")]),
+        ("spine", frame.spine, bone),
+        ("spinal_canal", frame.canal, [(0.0, "cerebrospinal_fluid")]),
+    ]
+    for name, field, layers in steps:
+        canvas.paint(field, space.grid, VALUES[name], layers)
+
+
+def _on_lattice(organ: Organ, space: Space) -> Field:
+    """Return the gland's distance on the lattice; outside the organ's grid, minus the way to it as well."""
+    index = [organ.distance.grid.to_index(p[..., None] * np.eye(3)[a])[..., a] for a, p in enumerate(space.xyz)]
+    clipped = [np.clip(i, 0, n - 1) for i, n in zip(index, organ.distance.grid.shape, strict=True)]
+    away = sum(((i - c) * s) ** 2 for i, c, s in zip(index, clipped, organ.distance.grid.spacing_mm, strict=True))
+    coordinates = np.stack(np.broadcast_arrays(*clipped))
+    near = ndimage.map_coordinates(organ.distance.data, coordinates, order=1, mode="nearest")
+    return np.asarray(near - np.sqrt(away), dtype=np.float32)
+
+
+def _paint_organs(
+    canvas: Canvas, space: Space, frame: Frame, organ: Organ, vessels: list[Tube], physique: Physique
+) -> None:
+    gland = _on_lattice(organ, space)
+    named = [
+        tube(space.grid, v.points_mm, v.radii_mm, REACH_MM) for v in vessels if v.structure != "mesenteric_vessels"
+    ]
+    fields = build_viscera(space, frame, organ, gland, union(*named), physique)
+    _paint_tubes(canvas, vessels, above=25, below=30)
+    content = 1.0 - physique.bowel_gas_fraction
+    wall = [(0.0, "bowel_wall"), (2.4, "gi_content")]
+    medulla = space.noise("pyramids", 9.0)
+    fluid = "gi_fluid"
+    layers: dict[str, tuple[str, list[tuple[float, str]]]] = {
+        "colon": ("bowel", [(0.0, "bowel_wall"), (1.8, "stool")]),
+        "small_bowel": ("bowel", [(0.0, "bowel_wall"), (3.2, "gi_content")]),
+        "liver": ("liver", [(0.0, "liver")]),
+        "spleen": ("spleen", [(0.0, "spleen")]),
+        "kidney_right": ("kidney_right", [(0.0, "kidney")]),
+        "kidney_left": ("kidney_left", [(0.0, "kidney")]),
+        "stomach": ("stomach", [(0.0, "bowel_wall"), (3.5, fluid)]),
+        "adrenal_right": ("adrenal_right", [(0.0, "adrenal")]),
+        "adrenal_left": ("adrenal_left", [(0.0, "adrenal")]),
+        "gallbladder": ("gallbladder", [(0.0, "bowel_wall"), (1.2, "bile")]),
+        "duodenum": ("duodenum", wall),
+    }
+    for name, (label, look) in layers.items():
+        canvas.paint(fields[name], space.grid, VALUES[label], look)
+        if name.startswith("kidney"):
+            inner = np.minimum(fields[name] - 6.5, 2.2 * medulla).astype(np.float32)
+            canvas.paint(inner, space.grid, VALUES[label], [(0.0, "kidney_medulla")])
+        if name in ("colon", "stomach"):
+            gas = _gas(space, fields[name], 2.4 if name == "colon" else 4.0, content)
+            canvas.paint(gas, space.grid, VALUES[label], [(0.0, "air")])
+
+
+def _gas(space: Space, hollow: Field, wall_mm: float, content: float) -> Field:
+    """Return the gas of a hollow organ: the front of each part of it, behind a level that rises with the content."""
+    inside = hollow > wall_mm
+    y = np.broadcast_to(space.xyz[1], hollow.shape)
+    slow = ndimage.uniform_filter(np.where(inside, y, 0.0).astype(np.float32), (17, 1, 17))
+    weight = ndimage.uniform_filter(inside.astype(np.float32), (17, 1, 17))
+    middle = slow.sum(axis=1, keepdims=True) / np.maximum(weight.sum(axis=1, keepdims=True), 1e-3)
+    level = middle + np.float32(30.0 * (content - 0.5))
+    return np.minimum(hollow - np.float32(wall_mm), y - level).astype(np.float32)
+
+
+def _paint_tubes(canvas: Canvas, vessels: list[Tube], above: int, below: int) -> None:
+    """Paint the tubes of structures with above ≤ precedence < below, in the order of precedence."""
+    chosen = [(structure(v.structure), v) for v in vessels]
+    for item, vessel in sorted(chosen, key=lambda pair: pair[0].precedence):
+        if above <= item.precedence < below:
+            canvas.paint_tube(vessel.points_mm, vessel.radii_mm, item.value, item.tissue)
+
+
+def _paint_ducts(canvas: Canvas, network: DuctNetwork) -> tuple[Volume, Volume]:
+    """Mix the lumen into what it lies in; hard labels by the rule of two halves (see structures)."""
+    flat, share, kind = duct_cover(network, canvas.grid)
+    juice = canvas.palette[tissue_index()["pancreatic_juice"]]
+    for channel in range(3):
+        values = canvas.materials[channel].reshape(-1)
+        values[flat] += share.astype(np.float32) * (juice[channel] - values[flat])
+    fraction = np.zeros(canvas.grid.shape, np.uint8)
+    fraction.reshape(-1)[flat] = np.rint(share * 255).astype(np.uint8)
+    table = np.zeros(max(Kind) + 1, np.uint8)
+    for name, label in DUCT_LABELS.items():
+        table[name] = label
+    full = fraction.reshape(-1)[flat] >= 128
+    canvas.labels.reshape(-1)[flat[full]] = table[kind[full]]
+    centerline = draw_centerline(network, canvas.grid, (Kind.MAIN, Kind.ACCESSORY))
+    on_line = centerline.data > 0
+    canvas.labels[on_line] = table[centerline.data[on_line]]
+    return Volume(fraction, canvas.grid, Quantity.FRACTION), centerline
+
+
+def slices_per_slice(fine: Grid, coarse: Grid) -> tuple[int, int]:
+    """Return how many fine slices make a coarse one, and the fine slice at which the first coarse one begins.
+
+    Raises:
+        BadInputError: If the grids differ in plane, the factor is not an integer, or the coarse grid reaches further.
+    """
+    factor = round(coarse.spacing_mm[2] / fine.spacing_mm[2])
+    first = (coarse.origin_mm[2] - fine.origin_mm[2]) / fine.spacing_mm[2] - 0.5 * (factor - 1)
+    begin = round(first)
+    fits = (
+        fine.shape[:2] == coarse.shape[:2]
+        and np.allclose(fine.spacing_mm[:2], coarse.spacing_mm[:2], rtol=0, atol=1e-6)
+        and np.allclose(fine.origin_mm[:2], coarse.origin_mm[:2], rtol=0, atol=1e-4)
+        and factor >= 1
+        and abs(coarse.spacing_mm[2] - factor * fine.spacing_mm[2]) < 1e-6
+        and abs(first - begin) < 1e-3
+        and begin >= 0
+        and begin + factor * coarse.shape[2] <= fine.shape[2]
+    )
+    if not fits:
+        raise BadInputError(
+            f"the phantom's grid {fine.to_dict()} must be the image's grid {coarse.to_dict()} with finer slices",
+            "use the same voxels in plane and slices that are an integer number of the phantom's",
+        )
+    return factor, begin
+
+
+@njit(cache=True, parallel=True)
+def _vote(labels: Any, fraction: Any, line: Any, factor: int, begin: int, rank: Any, duct: Any, out: Any) -> None:
+    for i in prange(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                start = begin + k * factor
+                winner, votes, best_duct, lumen = -1, 0, -1, 0
+                on_line = 255
+                for a in range(start, start + factor):
+                    lumen += fraction[i, j, a]
+                    if 0 < line[i, j, a] < on_line:
+                        on_line = line[i, j, a]
+                    value = labels[i, j, a]
+                    if duct[value]:
+                        if best_duct < 0 or rank[value] > rank[best_duct]:
+                            best_duct = value
+                        continue
+                    count = 0
+                    for b in range(start, start + factor):
+                        if labels[i, j, b] == value:
+                            count += 1
+                    if count > votes or (count == votes and rank[value] > rank[winner]):
+                        winner, votes = value, count
+                half = 2 * lumen >= 255 * factor
+                if best_duct >= 0 and (on_line < 255 or half or winner < 0):
+                    winner = best_duct
+                out[i, j, k] = winner
+
+
+def labels_on(phantom: Phantom, image_grid: Grid) -> Volume:
+    """Return the labels on the grid of an image whose slices are made of several of the phantom's.
+
+    A voxel takes the label that most of its sub-slices have, at a tie the one with the higher precedence. Pancreatic
+    ducts follow the rule of two halves again: at least half lumen on average, or any sub-slice on the centreline of
+    the main or accessory duct; so the main duct stays face-connected.
+
+    Raises:
+        BadInputError: If the grids do not fit.
+    """
+    factor, begin = slices_per_slice(phantom.grid, image_grid)
+    rank = np.array([item.precedence for item in STRUCTURES])
+    duct = np.zeros(len(STRUCTURES), np.bool_)
+    duct[list(DUCTS)] = True
+    out = np.empty(image_grid.shape, np.uint8)
+    fraction, line = phantom.duct_fraction.data, phantom.centerline.data
+    _vote(phantom.labels.data, fraction, line, factor, begin, rank, duct, out)
+    return Volume(out, image_grid, Quantity.LABEL)
+
+
+def fraction_on(phantom: Phantom, image_grid: Grid) -> Volume:
+    """Return the duct fraction on the grid of an image: the mean of the sub-slices, uint8.
+
+    Raises:
+        BadInputError: If the grids do not fit.
+    """
+    factor, begin = slices_per_slice(phantom.grid, image_grid)
+    fine = phantom.duct_fraction.data[:, :, begin : begin + factor * image_grid.shape[2]]
+    total = fine.reshape(*image_grid.shape, factor).sum(axis=3, dtype=np.uint32)
+    return Volume(((2 * total + factor) // (2 * factor)).astype(np.uint8), image_grid, Quantity.FRACTION)

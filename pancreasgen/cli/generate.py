@@ -1,0 +1,73 @@
+"""``pancreasgen generate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pancreasgen.cli import options
+
+EPILOG = "The same command again goes on where the last one stopped; complete cases are never made twice."
+
+
+@click.command(epilog=EPILOG)
+@click.option("-n", "number", type=options.Number(1, 10_000_000), default=1, show_default=True, help="How many cases.")
+@options.seed()
+@options.out("Folder of the dataset.")
+@options.subject()
+@click.option("--workers", type=options.Number(1, 1024), help="Processes.  [default: by cores and memory]")
+@click.option("--only", metavar="7,12", default=None, help="Make only these cases.")
+@options.quiet()
+def command(
+    number: int, seed: int, out: Path, population: str, grammar: str, protocol: str, quick: bool,
+    overrides: tuple[str, ...], workers: int | None, only: str | None, quiet: bool,
+) -> int:  # fmt: skip
+    """Make a dataset: CT images with labels and ducts, a folder per case."""
+    from pancreasgen.cli.progress import announce_compilation, progress
+    from pancreasgen.dataset import batch
+    from pancreasgen.dataset.grammars import find_grammar
+    from pancreasgen.dataset.settings import make_settings, parse_overrides
+    from pancreasgen.dataset.store import open_store
+    from pancreasgen.look.preview import PAINTERS
+
+    indices = chosen(only, number)
+    settings = make_settings(
+        find_grammar(grammar), seed=seed, population=population, protocol=protocol, quick=quick,
+        overrides=parse_overrides(overrides),
+    )  # fmt: skip
+    store = open_store(out, settings)
+    announce_compilation(quiet)
+    workers = workers or batch.sensible_workers(settings, len(indices))
+    with progress(len(indices), quiet) as watch:
+        records = batch.generate(store, settings, indices, workers=workers, painters=PAINTERS, watch=watch)
+    for record in records:
+        if record.failed:
+            click.echo(f"warning: case {record.index} did not pass: {', '.join(record.failed)}", err=True)
+    if not quiet:
+        seconds = sum(record.seconds for record in records) / max(len(records), 1)
+        made = f"{len(records)} made ({seconds:.0f} s each)" if records else "nothing left to make"
+        click.echo(f"{out}: {len(indices)} cases, {made}")
+        click.echo(f"open {store.case_folder(indices[0]) / 'preview.png'} or the .nii.gz files beside it in 3D Slicer")
+    return 0
+
+
+def chosen(only: str | None, number: int) -> list[int]:
+    """Return the numbers of the cases that are wanted.
+
+    Args:
+        only: Numbers with commas, or None for the first ones.
+        number: How many cases, if only is None.
+
+    Raises:
+        click.UsageError: If a number is not one.
+
+    >>> chosen("7,12", 1)
+    [7, 12]
+    """
+    if only is None:
+        return list(range(number))
+    words = [word.strip() for word in only.split(",")]
+    if not all(word.isdecimal() and len(word) < 10 for word in words):
+        raise click.UsageError(f"--only must be whole numbers from 0 to 999999999 with commas between, not {only}")
+    return sorted({int(word) for word in words})

@@ -1,0 +1,47 @@
+"""``pancreasgen phantom``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pancreasgen.cli import options
+
+
+@click.command()
+@options.out("Label volume to write, .nii.gz")
+@options.seed()
+@options.subject()
+@click.option("--index", type=options.Number(0, 2**31), default=0, show_default=True, help="Number of the case.")
+@options.quiet()
+def command(
+    out: Path, seed: int, population: str, grammar: str, protocol: str, quick: bool,
+    overrides: tuple[str, ...], index: int, quiet: bool,
+) -> int:  # fmt: skip
+    """Make the anatomy of one case as a label volume, without a scan."""
+    from pancreasgen.anatomy.phantom import compose, labels_on
+    from pancreasgen.cli.progress import announce_compilation
+    from pancreasgen.dataset.disk import wanted_suffix, write_output
+    from pancreasgen.dataset.grammars import find_grammar
+    from pancreasgen.dataset.nifti import nifti_bytes
+    from pancreasgen.dataset.settings import make_settings, parse_overrides
+    from pancreasgen.network.grow import grow
+    from pancreasgen.organ.gland import shape_organ
+
+    wanted_suffix(out, ".nii.gz")
+    settings = make_settings(
+        find_grammar(grammar), seed=seed, population=population, protocol=protocol, quick=quick,
+        overrides=parse_overrides(overrides),
+    )  # fmt: skip
+    announce_compilation(quiet)
+    recipe = settings.recipe(index)
+    subject = recipe.subject
+    organ = shape_organ(subject.gland, recipe.chance("organ"))
+    network = grow(settings.rules, organ, subject.ducts, recipe.chance("growth"))
+    phase, chance = recipe.protocol.phase, recipe.chance("tissue")
+    phantom = compose(organ, network, subject.physique, recipe.phantom_grid, phase, chance)
+    write_output(out, nifti_bytes(labels_on(phantom, recipe.image_grid)))
+    if not quiet:
+        click.echo(f"open {out} in 3D Slicer; `labels/` of any dataset holds the table of its numbers")
+    return 0

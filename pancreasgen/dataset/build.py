@@ -1,0 +1,82 @@
+"""The story on one page: grow, fill, scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pancreasgen.anatomy.phantom import Phantom, compose, fraction_on, labels_on
+from pancreasgen.anatomy.voxelize import draw_centerline
+from pancreasgen.base.grid import Volume
+from pancreasgen.dataset.checks import Check, check_case
+from pancreasgen.dataset.measure import measure_case
+from pancreasgen.dataset.recipe import Recipe
+from pancreasgen.network.grow import grow
+from pancreasgen.network.network import DuctNetwork, Kind
+from pancreasgen.organ.gland import shape_organ
+from pancreasgen.organ.organ import Organ
+from pancreasgen.scan.scan import scan
+
+Report = Callable[[str, float], None]
+"""Called with the name of a stage and how much of it is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One synthetic CT with its truth.
+
+    Attributes:
+        recipe: What was decided.
+        organ: The gland.
+        network: The ducts.
+        phantom: The anatomy on the fine grid.
+        image: The CT [HU].
+        labels: Native labels on the CT's grid.
+        duct_fraction: Share of each CT voxel that is duct lumen, 0–255.
+        centerline: :class:`~pancreasgen.network.network.Kind` of the duct whose middle line crosses the voxel, or 0.
+        measures: What was measured in the result, by dotted name.
+        checks: What was compared with what is anatomically possible.
+    """
+
+    recipe: Recipe
+    organ: Organ
+    network: DuctNetwork
+    phantom: Phantom
+    image: Volume
+    labels: Volume
+    duct_fraction: Volume
+    centerline: Volume
+    measures: dict[str, float]
+    checks: tuple[Check, ...]
+
+
+def silent(stage: str, fraction: float) -> None:
+    """Report nothing."""
+
+
+def build_case(recipe: Recipe, report: Report = silent) -> Case:
+    """Grow, fill, scan: a pure function of the recipe.
+
+    Args:
+        recipe: What was decided.
+        report: Told about each stage's progress.
+
+    Raises:
+        PancreasgenError: If the grammar cannot grow in this organ, or a number in the recipe is impossible.
+    """
+    subject, protocol, grid = recipe.subject, recipe.protocol, recipe.image_grid
+    report("organ", 0.0)
+    organ = shape_organ(subject.gland, recipe.chance("organ"))
+    report("ducts", 0.0)
+    network = grow(recipe.grammar, organ, subject.ducts, recipe.chance("growth"))
+    report("tissue", 0.0)
+    phantom = compose(organ, network, subject.physique, recipe.phantom_grid, protocol.phase, recipe.chance("tissue"))
+    report("scan", 0.0)
+    image = scan(phantom.materials, protocol, grid, recipe.chance("noise"), lambda done: report("scan", done))
+    report("truth", 0.0)
+    labels = labels_on(phantom, grid)
+    fraction = fraction_on(phantom, grid)
+    centerline = draw_centerline(network, grid, tuple(Kind))
+    measures = measure_case(organ, network, labels, image, fraction)
+    checks = check_case(measures, protocol.phase)
+    return Case(recipe, organ, network, phantom, image, labels, fraction, centerline, measures, checks)

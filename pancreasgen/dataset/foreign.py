@@ -1,0 +1,114 @@
+"""Volumes that somebody else made: read, given matter, scanned."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from pancreasgen.base.chance import Chance
+from pancreasgen.base.checks import checked_number, nearest_name
+from pancreasgen.base.errors import BadInputError, UsageError
+from pancreasgen.base.grid import Grid, Quantity, Volume
+from pancreasgen.dataset.disk import read_bytes
+from pancreasgen.dataset.nifti import Orientation, read_nifti
+from pancreasgen.dataset.settings import parsed_like
+from pancreasgen.scan.materials import from_hu
+from pancreasgen.scan.protocol import Protocol, load_protocol
+from pancreasgen.scan.scan import scan
+
+_HU_RANGE = (-1024.0, 10_000.0)
+
+
+def scanner(name: str, quick: bool, overrides: Mapping[str, str]) -> Protocol:
+    """Return a protocol with a user's changes.
+
+    Raises:
+        UsageError: If a key is no ``protocol.…`` or a value is outside its range.
+    """
+    protocol = load_protocol(name)
+    protocol = protocol.quick() if quick else protocol
+    known = [f"protocol.{item.name}" for item in fields(Protocol) if item.name != "name"]
+    changes = {}
+    for key, text in overrides.items():
+        if key not in known:
+            near = nearest_name(key, known)
+            raise UsageError(f"there is no setting `{key}` for a scan", f"did you mean `{near}`?" if near else "")
+        field = key.partition(".")[2]
+        changes[field] = parsed_like(key, text, getattr(protocol, field))
+    return replace(protocol, **changes)
+
+
+def read_source(path: Path, table: Path | None) -> tuple[Volume, Orientation]:
+    """Return a volume of HU, read as such or made from labels and a table.
+
+    Args:
+        path: The volume.
+        table: CSV with the columns ``value`` and ``hu``, if the volume holds labels.
+
+    Raises:
+        BadInputError: If a file is wrong, or a label is not in the table.
+        MissingInputError: If a file is missing.
+    """
+    if table is None:
+        return read_nifti(path, Quantity.HU)
+    hu_of = read_table(table)
+    labels, orientation = read_nifti(path, Quantity.LABEL)
+    present = np.unique(labels.data).tolist()
+    missing = [value for value in present if value not in hu_of]
+    if missing:
+        raise BadInputError(f"{table} says no HU for the labels {', '.join(map(str, missing[:20]))} of {path}")
+    lookup = np.zeros(256, dtype=np.float32)
+    lookup[list(hu_of)] = list(hu_of.values())
+    return Volume(lookup[labels.data], labels.grid, Quantity.HU), orientation
+
+
+def read_table(path: Path) -> dict[int, float]:
+    """Return label → HU of a CSV file with the columns ``value`` and ``hu``.
+
+    Raises:
+        BadInputError: If a column is missing, or a number is impossible; the message names the line.
+    """
+    try:
+        text = read_bytes(path, "table", 1_000_000).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{path} is not UTF-8 text") from error
+    reader = csv.DictReader(io.StringIO(text))
+    names = [name.strip().lower() for name in reader.fieldnames or []]
+    if "value" not in names or "hu" not in names:
+        raise BadInputError(f"{path} must have the columns `value` and `hu`, not {', '.join(names) or 'none'}")
+    reader.fieldnames = names
+    found: dict[int, float] = {}
+    for line, row in enumerate(reader, start=2):
+        try:
+            value = checked_number("value", row["value"], 0, 255)
+            found[int(value)] = checked_number("hu", row["hu"], *_HU_RANGE, "HU")
+        except UsageError as error:
+            raise BadInputError(f"{path}, line {line}: {error.message}") from error
+    return found
+
+
+def scan_foreign(source: Volume, protocol: Protocol, seed: int, report: Callable[[float], None]) -> Volume:
+    """Return the CT [HU] of a volume of HU, on the volume's own grid.
+
+    Args:
+        source: HU, RAS+.
+        protocol: The scanner's setting; its matrix, field of view and slice distance give way to the volume's grid.
+        seed: Seed of the noise.
+        report: Told how much is done, 0 to 1.
+    """
+    return scan(from_hu(source), fitted(protocol, source.grid), source.grid, Chance(seed, 0, "noise"), report)
+
+
+def fitted(protocol: Protocol, grid: Grid) -> Protocol:
+    """Return the protocol with slices that lie on the grid's planes, as thick as they are apart.
+
+    The rows' height becomes the nearest one of which a whole number fits into a slice.
+    """
+    step = grid.spacing_mm[2]
+    row = step / max(1, round(step / protocol.row_mm))
+    return replace(protocol, row_mm=row, slice_thickness_mm=step, slice_increment_mm=step)

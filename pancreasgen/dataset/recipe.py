@@ -1,0 +1,174 @@
+"""A recipe: everything that was decided about a case. It alone rebuilds the case."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from pancreasgen.anatomy.physique import Physique
+from pancreasgen.base.chance import Chance
+from pancreasgen.base.errors import BadInputError
+from pancreasgen.base.grid import Grid
+from pancreasgen.grammar.grammar import Grammar
+from pancreasgen.grammar.syntax import parse_grammar
+from pancreasgen.organ.gland import Gland
+from pancreasgen.scan.protocol import Protocol
+
+SCHEMA = 1  # raised by every change that moves a hash; the changelog says what moved
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Every drawn scalar of one synthetic person.
+
+    Attributes:
+        person: Facts that other draws follow: ``age_years``, ``sex``.
+        gland: The pancreas.
+        ducts: Value of every parameter of the duct grammar, each in the unit that the grammar declares.
+        physique: The body around it.
+    """
+
+    person: Mapping[str, float | str]
+    gland: Gland
+    ducts: Mapping[str, float]
+    physique: Physique
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "person", MappingProxyType(dict(self.person)))
+        object.__setattr__(self, "ducts", MappingProxyType({name: float(v) for name, v in self.ducts.items()}))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let the subject travel between processes (a mapping proxy cannot)."""
+        return (type(self), (dict(self.person), self.gland, dict(self.ducts), self.physique))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready dictionary; :meth:`from_dict` is its inverse."""
+        return {
+            "person": dict(self.person),
+            "gland": self.gland.to_dict(),
+            "ducts": dict(self.ducts),
+            "physique": self.physique.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Subject:
+        """Return the subject of a dictionary made by :meth:`to_dict`."""
+        gland, physique = Gland.from_dict(data["gland"]), Physique.from_dict(data["physique"])
+        return cls(data["person"], gland, data["ducts"], physique)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What makes one case.
+
+    Attributes:
+        schema: Version of this form.
+        versions: Name → version of the software that drew the numbers.
+        grammar_id: Name of the duct grammar.
+        grammar_text: The whole grammar, so that a user's own is not lost.
+        seed: Seed of the dataset.
+        index: Number of the case in the dataset.
+        population: Name of the population that the subject was drawn from.
+        subject: What was drawn.
+        protocol: The scanner's setting.
+        image_grid: Voxels of the CT.
+    """
+
+    schema: int
+    versions: Mapping[str, str]
+    grammar_id: str
+    grammar_text: str
+    seed: int
+    index: int
+    population: str
+    subject: Subject
+    protocol: Protocol
+    image_grid: Grid
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let the recipe travel between processes."""
+        return (type(self).from_dict, (self.to_dict(),))
+
+    def chance(self, stage: str) -> Chance:
+        """Return the stream of a stage: ``organ``, ``growth``, ``tissue`` or ``noise``."""
+        return Chance(self.seed, self.index, stage)
+
+    @property
+    def grammar_sha256(self) -> str:
+        """SHA-256 of the grammar's text."""
+        return hashlib.sha256(self.grammar_text.encode()).hexdigest()
+
+    @property
+    def grammar(self) -> Grammar:
+        """The grammar, parsed from its text."""
+        return parse_grammar(self.grammar_text, id=self.grammar_id, file=self.grammar_id)
+
+    @property
+    def phantom_grid(self) -> Grid:
+        """Voxels of the anatomy: those of the CT, with a plane for each detector row between slices."""
+        rows, grid = self.protocol.rows_per_increment, self.image_grid
+        step = grid.spacing_mm[2] / rows
+        first = grid.origin_mm[2] - 0.5 * grid.spacing_mm[2] + 0.5 * step
+        x, y, z = grid.shape
+        return Grid((x, y, z * rows), (*grid.spacing_mm[:2], step), (*grid.origin_mm[:2], first))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready dictionary; :meth:`from_dict` is its inverse."""
+        return {
+            "schema": self.schema,
+            "versions": dict(self.versions),
+            "grammar": {"id": self.grammar_id, "sha256": self.grammar_sha256, "text": self.grammar_text},
+            "seed": self.seed,
+            "index": self.index,
+            "population": self.population,
+            "subject": self.subject.to_dict(),
+            "protocol": self.protocol.to_dict(),
+            "image_grid": self.image_grid.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
+        """Return the recipe of a dictionary made by :meth:`to_dict`.
+
+        Raises:
+            BadInputError: If the schema is another one, a field is missing or of the wrong kind, or the grammar's
+                text does not fit its SHA-256.
+        """
+        if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
+            found = data.get("schema") if isinstance(data, Mapping) else None
+            raise BadInputError(f"this program reads recipes of schema {SCHEMA}, not {found}")
+        try:
+            recipe = cls(
+                schema=SCHEMA,
+                versions=data["versions"],
+                grammar_id=data["grammar"]["id"],
+                grammar_text=data["grammar"]["text"],
+                seed=int(data["seed"]),
+                index=int(data["index"]),
+                population=data["population"],
+                subject=Subject.from_dict(data["subject"]),
+                protocol=Protocol.from_dict(data["protocol"]),
+                image_grid=Grid.from_dict(data["image_grid"]),
+            )
+            told = data["grammar"]["sha256"]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadInputError(f"the recipe is incomplete or damaged: {type(error).__name__} {error}") from error
+        if told != recipe.grammar_sha256:
+            raise BadInputError("the grammar's text in the recipe does not fit its SHA-256: one of them was edited")
+        return recipe
+
+
+def canonical_json(data: Any) -> bytes:
+    r"""Return JSON that is the same for the same data: sorted keys, no NaN, shortest floats, one line feed at the end.
+
+    >>> canonical_json({"b": 0.1, "a": [1]})
+    b'{\n "a": [\n  1\n ],\n "b": 0.1\n}\n'
+    """
+    return (json.dumps(data, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode()

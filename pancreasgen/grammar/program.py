@@ -1,0 +1,226 @@
+"""A grammar made ready to run: symbols as codes, expressions as closures, defaults filled in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pancreasgen.grammar.chancekeys import text_number
+from pancreasgen.grammar.evaluate import Evaluator, compile_expression
+from pancreasgen.grammar.grammar import BUILT_IN, COMMANDS, Grammar, Production
+from pancreasgen.grammar.tree import Expression, Item
+from pancreasgen.grammar.units import ANGLE, PLAIN, Dim, Units, parameter_dims, silent, unit_dim
+
+DEGREE = math.pi / 180.0
+CODE = {symbol: code for code, symbol in enumerate(BUILT_IN)}
+TURNS = ("+", "-", "&", "^", "\\", "/")
+DRAWS_LINE = ("F", "G")
+DEFAULT_ANGLE_RAD, DEFAULT_STEP_MM = math.pi / 2.0, 1.0
+"""What ``+`` and ``F`` mean without an argument, if no parameter ``angle``, ``delta`` or ``step``, ``length`` says."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal:
+    """One item of a successor: its symbol code, its arguments, its target and its bracket depth in the successor."""
+
+    code: int
+    arguments: tuple[Evaluator, ...]
+    target: int
+    level: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Branch:
+    """An alternative. ``reach[p]`` is where the bracket around position p ends: what dies with p stands before it."""
+
+    literals: tuple[Literal, ...]
+    weight: Evaluator | None
+    reach: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """A production ready to run. ``site`` keys the choice of the alternative."""
+
+    label: str
+    predecessor: str
+    code: int
+    formals: tuple[str, ...]
+    condition: Evaluator | None
+    bindings: tuple[tuple[str, Evaluator], ...]
+    branches: tuple[Branch, ...]
+    site: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """All rules of a grammar by symbol code.
+
+    Attributes:
+        grammar: Where it comes from.
+        rules: Code → rules in file order.
+        interpretation: Code → rules in file order.
+        axiom: The axiom as a rule with one alternative.
+        arity: Number of arguments of each code (S,).
+        width: The largest arity.
+        live: Whether a code has rules (S,).
+        draws: Codes whose interpretation draws a line: once laid, they are not laid again.
+        parameters: Name → value in mm, rad or as it is.
+    """
+
+    grammar: Grammar
+    rules: Mapping[int, tuple[Rule, ...]]
+    interpretation: Mapping[int, tuple[Rule, ...]]
+    axiom: Rule
+    arity: NDArray[np.int64]
+    width: int
+    live: NDArray[np.bool_]
+    draws: frozenset[int]
+    parameters: Mapping[str, float]
+
+
+def built_in_arity(symbol: str) -> int:
+    """Return how many arguments a built-in symbol keeps in a word.
+
+    >>> [built_in_arity(symbol) for symbol in ("F", "|", "@toward")]
+    [1, 0, 2]
+    """
+    if symbol in COMMANDS:
+        return 2
+    return int(symbol in (*TURNS, "!", "F", "f", "G", ";"))
+
+
+def make_program(grammar: Grammar) -> Program:
+    """Return the program of a checked grammar."""
+    maker = _Maker(grammar)
+    symbols = grammar.symbols
+    arity = np.array(
+        [built_in_arity(name) if name in BUILT_IN else len(grammar.modules[name].fields) for name in symbols], np.int64
+    )
+    rules = maker.table(grammar.productions, "")
+    interpretation = maker.table(grammar.interpretation, "interpretation/")
+    live = np.zeros(len(symbols), dtype=bool)
+    live[list(rules)] = True
+    axiom = Rule(
+        "axiom", "the start", -1, (), None, (), (maker.branch(grammar.axiom, None, dict(maker.dims), "axiom"),), 0
+    )
+    parameters = {name: parameter.inner for name, parameter in grammar.parameters.items()}
+    drawing = _drawing(interpretation)
+    return Program(grammar, rules, interpretation, axiom, arity, int(arity.max()), live, drawing, parameters)
+
+
+def _drawing(interpretation: Mapping[int, tuple[Rule, ...]]) -> frozenset[int]:
+    found = {CODE[symbol] for symbol in DRAWS_LINE}
+    while True:
+        more = {
+            code
+            for code, rules in interpretation.items()
+            if any(literal.code in found for rule in rules for branch in rule.branches for literal in branch.literals)
+        }
+        if more <= found:
+            return frozenset(found)
+        found |= more
+
+
+class _Maker:
+    """Holds what compiling needs: codes, units, default arguments."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+        self.codes = {name: code for code, name in enumerate(grammar.symbols)}
+        self.targets = {name: place for place, name in enumerate(grammar.targets)}
+        self.dims = parameter_dims(grammar)
+        self.units = Units(grammar.functions, silent)
+
+    def table(self, productions: Sequence[Production], prefix: str) -> dict[int, tuple[Rule, ...]]:
+        found: dict[int, list[Rule]] = {}
+        for production in productions:
+            rule = self.rule(production, prefix)
+            found.setdefault(rule.code, []).append(rule)
+        return {code: tuple(rules) for code, rules in found.items()}
+
+    def rule(self, production: Production, prefix: str) -> Rule:
+        label = prefix + production.label
+        names = {**self.dims, **formal_dims(self.grammar, production)}
+        condition = production.condition
+        test = None if condition is None else compile_expression(condition, self.grammar, f"{label}:")
+        bindings = []
+        for binding in production.bindings:
+            site = f"{label}.{binding.name}"
+            bindings.append((binding.name, compile_expression(binding.expression, self.grammar, site)))
+            names[binding.name] = self.units.infer(binding.expression, names)
+        branches = []
+        for place, one in enumerate(production.alternatives):
+            site = f"{label}/{place}"
+            weight = None if one.weight is None else compile_expression(one.weight, self.grammar, f"{site}?")
+            branches.append(self.branch(one.successor, weight, names, site))
+        return Rule(
+            label, production.predecessor, self.codes[production.predecessor], production.formals,
+            test, tuple(bindings), tuple(branches), text_number(f"{label}?"),
+        )  # fmt: skip
+
+    def branch(self, items: Sequence[Item], weight: Evaluator | None, names: Mapping[str, Dim], site: str) -> Branch:
+        literals: list[Literal] = []
+        reach = np.full(len(items), len(items), dtype=np.int64)
+        opened: list[int] = []
+        for place, item in enumerate(items):
+            if item.symbol == "]":
+                inside = opened.pop() + 1
+                reach[inside:place] = np.minimum(reach[inside:place], place)
+            code, level = self.codes[item.symbol], len(opened)
+            target = self.targets[item.target] if item.target else -1
+            literals.append(Literal(code, self.arguments(item, names, f"{site}/{place}"), target, level))
+            if item.symbol == "[":
+                opened.append(place)
+        return Branch(tuple(literals), weight, reach)
+
+    def arguments(self, item: Item, names: Mapping[str, Dim], site: str) -> tuple[Evaluator, ...]:
+        wanted = argument_dims(self.grammar, item.symbol)
+        given = [
+            self.argument(node, dim, names, f"{site}.{place}")
+            for place, (node, dim) in enumerate(zip(item.arguments, wanted, strict=False))
+        ]
+        if item.symbol in COMMANDS:
+            target = float(self.targets[item.target])
+            return (lambda _: target, given[0] if given else (lambda _: math.nan))
+        if item.symbol in BUILT_IN and not given and built_in_arity(item.symbol):
+            value = self.default(item.symbol)
+            return (lambda _: value,)
+        return tuple(given)
+
+    def argument(self, node: Expression, wanted: Dim, names: Mapping[str, Dim], site: str) -> Evaluator:
+        inner = compile_expression(node, self.grammar, site)
+        if wanted == ANGLE and not self.units.infer(node, names).angle:
+            return lambda rows: inner(rows) * DEGREE  # a bare number that is an angle is in degrees, as in ABOP
+        return inner
+
+    def default(self, symbol: str) -> float:
+        names = ("angle", "delta") if symbol in TURNS else ("step", "length")
+        for name in names if symbol not in ("!", ";") else ():
+            known = self.grammar.parameters.get(name)
+            if known is not None:
+                return known.inner * (DEGREE if symbol in TURNS and not known.unit else 1.0)
+        if symbol in TURNS:
+            return DEFAULT_ANGLE_RAD
+        return DEFAULT_STEP_MM if symbol in ("F", "f", "G") else 0.0
+
+
+def formal_dims(grammar: Grammar, production: Production) -> dict[str, Dim]:
+    """Return the units of the names in a rule's predecessor."""
+    dims = argument_dims(grammar, production.predecessor)
+    return dict(zip(production.formals, dims, strict=False))
+
+
+def argument_dims(grammar: Grammar, symbol: str) -> tuple[Dim, ...]:
+    """Return the unit that each argument of a symbol has."""
+    if symbol in grammar.modules:
+        return tuple(unit_dim(unit) for unit in grammar.modules[symbol].units)
+    if symbol in TURNS:
+        return (ANGLE,)
+    if symbol in ("!", "F", "f", "G"):
+        return (unit_dim("mm"),)
+    return (PLAIN,) if symbol == ";" or symbol in COMMANDS else ()

@@ -1,0 +1,88 @@
+"""From a text to logical lines: comments gone, continued lines joined, every character still at its place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pancreasgen.base.errors import Diagnostic
+from pancreasgen.grammar.tree import Span
+
+HEADINGS = ("production", "interpretation", "decomposition")
+KEYWORDS = ("lsystem", "title", "organ", "param", "let", "module")
+COLON_KEYWORDS = ("limits", "ignore", "consider", "axiom", *HEADINGS)
+ENGINE = ("radii", "reserve", "fill", "territory")
+
+_CONTINUES = re.compile(r"\s*(?:-->|where\b|[,:\[\])])")
+_ENDS_OPEN = re.compile(r"(?:,|-->|=|\b(?:where|and|or|not))\s*$")
+_STARTS = re.compile(rf"\s*(?:(?:{'|'.join(KEYWORDS)})\b|[A-Za-z_]\w*\s*:|[^\s\[\]-][^\[\]]*-->)")
+_STRING_OR_COMMENT = re.compile(r'"[^"]*"?|#.*')
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    r"""A text with its name; makes diagnostics from spans.
+
+    >>> Source("a.lsys", "axiom: A\naxiom: B").diagnostic("PG100", "the axiom is given twice", (9, 14)).line
+    2
+    """
+
+    file: str
+    text: str
+
+    def diagnostic(self, code: str, message: str, span: Span, hint: str = "", *, severity: str = "error") -> Diagnostic:
+        """Return a diagnostic that underlines the span (its part on the first line)."""
+        start, end = min(span[0], len(self.text)), min(span[1], len(self.text))
+        first = self.text.rfind("\n", 0, start) + 1
+        last = self.text.find("\n", start)
+        last = len(self.text) if last < 0 else last
+        line, column = self.text.count("\n", 0, start) + 1, start - first + 1
+        row = self.text[first:last].rstrip("\r")
+        length = max(1, min(end, last) - start)
+        return Diagnostic(code, message, self.file, line, column, length, row, hint, severity)
+
+
+def logical_lines(source: Source) -> tuple[list[tuple[int, str]], list[Diagnostic]]:
+    r"""Return (offset, text) of each logical line, and the faults met.
+
+    A line goes on in the next one if a bracket is open, if it ends with a comma, ``-->``, ``=``, ``where``, ``and``,
+    ``or``, ``not``, or if the next one begins with ``-->``, ``where``, ``:``, a comma or a bracket. Comments and
+    line ends become spaces, so an offset in a logical line plus its own offset is an offset in the text.
+
+    >>> lines, _ = logical_lines(Source("a", "A # tip\n  --> B\nB --> A\n"))
+    >>> [(offset, " ".join(line.split())) for offset, line in lines]
+    [(0, 'A --> B'), (16, 'B --> A')]
+    """
+    faults: list[Diagnostic] = []
+    lines: list[tuple[int, str]] = []
+    offset = depth = 0
+    for raw in source.text.split("\n"):
+        clean = _without_comments(raw, offset, source, faults)
+        if clean.strip():
+            opened = bool(lines) and (depth > 0 or bool(_ENDS_OPEN.search(lines[-1][1])))
+            goes_on = bool(lines) and (bool(_CONTINUES.match(clean)) or (opened and not _STARTS.match(clean)))
+            if goes_on:
+                start, text = lines[-1]
+                lines[-1] = (start, text + " " * (offset - start - len(text)) + clean)
+            else:
+                depth = 0
+                lines.append((offset, clean))
+            plain = _STRING_OR_COMMENT.sub("", clean)
+            depth += sum(plain.count(mark) for mark in "([") - sum(plain.count(mark) for mark in ")]")
+        offset += len(raw) + 1
+    return lines, faults
+
+
+def _without_comments(raw: str, offset: int, source: Source, faults: list[Diagnostic]) -> str:
+    def blank(match: re.Match[str]) -> str:
+        text = match.group()
+        if text.startswith("#"):
+            return " " * len(text)
+        if len(text) < 2 or not text.endswith('"'):
+            span = (offset + match.start(), offset + match.end())
+            faults.append(source.diagnostic("PG101", "this text has no closing quote", span, 'end it with "'))
+            return text + '"' if len(text) < 2 else text[:-1] + '"'
+        return text
+
+    clean = _STRING_OR_COMMENT.sub(blank, raw)
+    return clean.replace("\ufeff", " ").replace("\t", " ").replace("\r", " ")

@@ -1,0 +1,225 @@
+"""What a grammar sees of the organ: the functions and targets that its rules may name.
+
+Functions (evaluated at a tip, against the snapshot of the step's start):
+
+``surface(d)``   mm to the capsule at the point d ahead, positive inside
+``duct(d)``      mm to the skin of the nearest duct that is not kin, at the point d ahead (at most 2.5)
+``axis()``       0 at the papilla, 1 at the tip of the tail
+``region()``     1 head, 2 uncinate, 3 neck, 4 body, 5 tail
+``unserved(d)``  number of tissue points within d ahead that no duct serves yet, in the tip's own territory
+``alive(n)``     number of segments of branch order n that the last step committed
+
+Targets of ``@toward`` and ``@away``: ``axis`` (along the gland, back to its middle), ``unserved``, ``surface`` (the
+capsule). ``@start`` takes the name of a landmark of the organ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from pancreasgen.base.checks import nearest_name
+from pancreasgen.base.errors import BadInputError
+from pancreasgen.grammar.environment import Candidates, Frames
+from pancreasgen.network import index
+from pancreasgen.network.ledger import Ledger
+from pancreasgen.organ.landmarks import sample_with_gradient
+from pancreasgen.organ.organ import Organ
+
+Floats = NDArray[np.float64]
+
+LOOK_MM = 7.0
+CONE_COSINE = 0.2
+_LOOKAHEAD_MM = 7.0
+_KIN_ARC_MM = 5.0
+_RAY_MM = 30.0
+
+
+class GrowthEnvironment:
+    """The organ, the ducts so far, and the tissue that still wants one.
+
+    Args:
+        organ: Where growth is allowed.
+        ledger: The committed ducts.
+        by_territory: Whether side branches of order 1 own the tissue nearest to their first direction.
+    """
+
+    functions = frozenset({"surface", "duct", "axis", "region", "unserved", "alive"})
+
+    def __init__(self, organ: Organ, ledger: Ledger, *, by_territory: bool) -> None:
+        """Prepare look-ups; nothing is grown yet."""
+        self.ledger = ledger
+        self.accepted: list[Candidates] = []
+        self.refused = {"outside the organ": 0, "too near a duct": 0}
+        self.committed_id = np.empty(0, np.int64)
+        self.targets = frozenset({"axis", "unserved", "surface", *organ.landmarks})
+        self._organ = organ
+        self._by_territory = by_territory
+        self._territory = np.empty(0, np.int64)
+        self._orders_last = np.empty(0, np.int16)
+        self._names = sorted(name for name, points in organ.landmarks.items() if len(points) == 1)
+        arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(organ.axis_mm, axis=0), axis=1))])
+        self._arc = arc
+        self._axis_tree = cKDTree(organ.axis_mm)
+
+    # ---- what rules ask
+
+    def query(self, name: str, frames: Frames, argument: Floats | None) -> Floats:
+        """Return the value (N,) of an environment function at each tip."""
+        if name == "surface":
+            return self.ledger.depth(_ahead(frames, argument))
+        if name == "duct":
+            return self.ledger.duct_distance(_ahead(frames, argument), self._committed(frames.segment), _KIN_ARC_MM)
+        if name == "axis":
+            return np.asarray(self._arc[self._nearest(frames.position_mm)] / self._arc[-1])
+        if name == "region":
+            volume = self._organ.regions
+            i, j, k = np.clip(np.rint(volume.grid.to_index(frames.position_mm)).astype(int).T, 0, None)
+            top = np.array(volume.grid.shape) - 1
+            return volume.data[np.minimum(i, top[0]), np.minimum(j, top[1]), np.minimum(k, top[2])].astype(np.float64)
+        if name == "unserved":
+            reach = LOOK_MM if argument is None else float(np.max(argument, initial=0.0))
+            return self.ledger.pull(frames.position_mm, frames.heading, self._label(frames), reach, CONE_COSINE)[1]
+        order = 0.0 if argument is None else np.asarray(argument)
+        alive = [(self._orders_last == value).sum() for value in np.broadcast_to(order, len(frames.position_mm))]
+        return np.array(alive, dtype=np.float64)
+
+    def steer(self, command: str, target: str, frames: Frames, weight: Floats | None) -> Frames:
+        """Return the frames placed at a landmark, or turned towards or away from a target by a share 0…1."""
+        if command == "start":
+            return self._start(target, frames)
+        if command not in ("toward", "away"):
+            raise BadInputError(f"`@{command}` is not known here", "use @start, @toward or @away")
+        wanted = self._direction(target, frames)
+        if command == "away":
+            wanted = -wanted
+        share = (0.5 if weight is None else np.asarray(weight)) * np.any(wanted != 0.0, axis=1)
+        share = np.broadcast_to(share, len(wanted))[:, None]
+        return turned(frames, (1.0 - share) * frames.heading + share * wanted)
+
+    def commit(self, candidates: Candidates) -> NDArray[np.bool_]:
+        """Try the candidates by (order, −radius, lineage); return which were accepted, in the order given."""
+        wide = np.maximum(candidates.radius_start_mm, candidates.radius_end_mm)
+        turn = np.lexsort((candidates.lineage, -wide, candidates.order))
+        parent = self._committed(candidates.parent)
+        before = self.ledger.count
+        outcome = np.empty(len(turn), np.int64)
+        outcome[turn] = self.ledger.commit(
+            candidates.start_mm[turn],
+            candidates.end_mm[turn],
+            np.column_stack([candidates.radius_start_mm, candidates.radius_end_mm])[turn],
+            parent[turn],
+        )
+        good = outcome == index.ACCEPTED
+        ids = np.full(len(turn), -1, np.int64)
+        ids[turn[good[turn]]] = before + np.arange(int(good.sum()))
+        self._remember(candidates, good, ids, parent)
+        self.refused["outside the organ"] += int((outcome == index.OUTSIDE).sum())
+        self.refused["too near a duct"] += int((outcome == index.COLLIDES).sum())
+        return good
+
+    # ---- behind the doors
+
+    def _remember(
+        self, candidates: Candidates, good: NDArray[np.bool_], ids: NDArray[np.int64], parent: NDArray[np.int64]
+    ) -> None:
+        known = np.full(int(candidates.ids.max(initial=-1)) + 1, -1, np.int64)
+        known[: len(self.committed_id)] = self.committed_id
+        known[candidates.ids] = ids
+        self.committed_id = known
+        chosen = np.flatnonzero(good)[np.argsort(ids[good])]
+        kept = Candidates(**{name: getattr(candidates, name)[chosen] for name in Candidates.__slots__})
+        kept = replace(kept, parent=parent[chosen])
+        self.accepted.append(kept)
+        self._orders_last = kept.order
+        inherited = np.where(kept.parent >= 0, self._territory_of(kept.parent), -1)
+        self._territory = np.concatenate([self._territory, inherited])
+        if self._by_territory and (kept.order == 1).any() and not (kept.order == 0).any():
+            self._divide(kept, ids[chosen])
+
+    def _divide(self, kept: Candidates, ids: NDArray[np.int64]) -> None:
+        """Give every tissue point to the nearest first piece of a side branch, drawn out to a ray; once."""
+        label = self.ledger.tissue.label
+        if not (label < 0).all() or not len(label):
+            return
+        direction = kept.end_mm - kept.start_mm
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        label[:] = index.nearest_ray(self.ledger.tissue.points_mm, kept.start_mm, kept.start_mm + _RAY_MM * direction)
+        self._territory[ids] = np.arange(len(ids))
+
+    def _territory_of(self, committed: NDArray[np.int64]) -> NDArray[np.int64]:
+        if not len(self._territory):
+            return np.full(len(committed), -1, np.int64)
+        return np.where(committed >= 0, self._territory[np.maximum(committed, 0)], -1)
+
+    def _committed(self, candidate: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the committed ids of candidates' running numbers; −1 stays −1."""
+        if not len(self.committed_id):
+            return np.full(len(candidate), -1, np.int64)
+        return np.where(candidate >= 0, self.committed_id[np.maximum(candidate, 0)], -1)
+
+    def _label(self, frames: Frames) -> NDArray[np.int64]:
+        return self._territory_of(self._committed(frames.segment))
+
+    def _nearest(self, points_mm: Floats) -> NDArray[np.int64]:
+        return np.asarray(self._axis_tree.query(points_mm)[1], dtype=np.int64)
+
+    def _direction(self, target: str, frames: Frames) -> Floats:
+        points = frames.position_mm
+        if target == "axis":
+            here = self._nearest(points)
+            step = np.searchsorted(self._arc, np.minimum(self._arc[here] + _LOOKAHEAD_MM, self._arc[-1]))
+            return _unit(self._organ.axis_mm[np.minimum(step, len(self._arc) - 1)] - points)
+        if target == "unserved":
+            return _unit(self.ledger.pull(points, frames.heading, self._label(frames), LOOK_MM, CONE_COSINE)[0])
+        if target == "surface":
+            return -_unit(sample_with_gradient(self._organ.distance, points)[1])
+        if target in self._organ.landmarks:
+            return _unit(self._organ.landmarks[target][0] - points)
+        near = nearest_name(target, self.targets)
+        raise BadInputError(
+            f"the organ has no target `{target}`",
+            (f"did you mean `{near}`?\n" if near else "") + f"targets: {', '.join(sorted(self.targets))}",
+        )
+
+    def _start(self, landmark: str, frames: Frames) -> Frames:
+        """Place tips at a landmark, looking along the axis: order 0, a new tree."""
+        if landmark not in self._names:
+            near = nearest_name(landmark, self._names)
+            raise BadInputError(
+                f"the organ has no landmark `{landmark}`",
+                (f"did you mean `{near}`?\n" if near else "") + f"landmarks: {', '.join(self._names)}",
+            )
+        many = len(frames.position_mm)
+        placed = replace(
+            frames,
+            position_mm=np.repeat(np.round(self._organ.landmarks[landmark], 3), many, axis=0),
+            segment=np.full(many, -1, np.int64),
+            order=np.zeros(many, np.int16),
+            origin=np.full(many, self._names.index(landmark), np.int16),
+        )
+        return turned(placed, self._direction("axis", placed))
+
+
+def turned(frames: Frames, heading: Floats) -> Frames:
+    """Return the frames with a new heading (N, 3), the rest carried along with as little roll as possible."""
+    heading = _unit(heading)
+    heading = np.where(np.any(heading != 0.0, axis=1, keepdims=True), heading, frames.heading)
+    left = frames.left - heading * (frames.left * heading).sum(axis=1, keepdims=True)
+    spare = np.cross(frames.up, heading)
+    short = np.linalg.norm(left, axis=1, keepdims=True) < 1e-3
+    left = _unit(np.where(short, spare, left))
+    return replace(frames, heading=heading, left=left, up=np.cross(heading, left))
+
+
+def _ahead(frames: Frames, distance: Floats | None) -> Floats:
+    far = np.zeros(len(frames.position_mm)) if distance is None else np.broadcast_to(distance, len(frames.position_mm))
+    return np.ascontiguousarray(frames.position_mm + far[:, None] * frames.heading)
+
+
+def _unit(vectors: Floats) -> Floats:
+    norm = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(np.divide(vectors, norm, out=np.zeros_like(vectors), where=norm > 1e-12))

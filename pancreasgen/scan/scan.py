@@ -1,0 +1,274 @@
+"""The scanner as one function: basis densities on a grid → CT numbers on another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pancreasgen.base.chance import Chance
+from pancreasgen.base.checks import frozen_array
+from pancreasgen.base.errors import BadInputError, UsageError
+from pancreasgen.base.grid import Grid, Quantity, Volume
+from pancreasgen.scan.detect import Detector, detect, prepare_detector
+from pancreasgen.scan.materials import BASIS
+from pancreasgen.scan.project import BLOCK, Plane, project
+from pancreasgen.scan.protocol import Protocol
+from pancreasgen.scan.reconstruct import reconstruct
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sinogram:
+    """Corrected measurements of a scan.
+
+    Attributes:
+        data: Path of water behind each reading (views, bins, rows), float32 [mm]. Locked.
+        protocol: The setting that measured them.
+        isocentre_mm: Axis of rotation (x, y) [mm].
+        first_row_mm: z of the first row's middle [mm]; rows are ``protocol.row_mm`` apart.
+    """
+
+    data: NDArray[np.float32]
+    protocol: Protocol
+    isocentre_mm: tuple[float, float]
+    first_row_mm: float
+
+    def __post_init__(self) -> None:
+        shape = (self.protocol.num_views, self.protocol.num_bins, None)
+        object.__setattr__(self, "data", frozen_array(self.data, "the sinogram", shape, "f4"))
+
+
+def _isocentre_mm(grid: Grid) -> tuple[float, float]:
+    """Return the middle of a grid in x and y: the patient is centred on the image."""
+    middle = [grid.origin_mm[axis] + (grid.shape[axis] - 1) / 2.0 * grid.spacing_mm[axis] for axis in (0, 1)]
+    return middle[0], middle[1]
+
+
+def _rows_per_step(grid: Grid, protocol: Protocol) -> int:
+    """Return the rows from one slice of the image to the next."""
+    rows = grid.spacing_mm[2] / protocol.row_mm
+    if round(rows) < 1 or abs(rows - round(rows)) > 1e-6:
+        raise UsageError(
+            f"slices must be a whole number of rows of {protocol.row_mm:g} mm apart, not {grid.spacing_mm[2]:g} mm",
+            "give the image grid a multiple of row_mm as its z spacing",
+        )
+    return round(rows)
+
+
+def first_row_mm(image_grid: Grid, protocol: Protocol) -> float:
+    """Return z of row 0, the lowest row of the lowest slice [mm]."""
+    return image_grid.origin_mm[2] - (protocol.rows_per_slice - 1) / 2.0 * protocol.row_mm
+
+
+def num_rows(image_grid: Grid, protocol: Protocol) -> int:
+    """Return the number of rows that the slices of an image need."""
+    return (image_grid.shape[2] - 1) * _rows_per_step(image_grid, protocol) + protocol.rows_per_slice
+
+
+def _body_box(materials: Volume) -> tuple[slice, slice]:
+    """Return the x and y slices that hold all matter, with a border of one pixel where the grid has one."""
+    data, slices = materials.data, []
+    filled = np.zeros(data.shape[1:3], dtype=bool)
+    for channel in data:
+        filled |= channel.any(axis=2)
+    for axis in (1, 0):
+        where = np.flatnonzero(filled.any(axis=axis))
+        low, high = (int(where[0]), int(where[-1])) if where.size else (0, 0)
+        slices.append(slice(max(low - 1, 0), high + 2))
+    return slices[0], slices[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bench:
+    """A body on the table: what stays the same from block to block."""
+
+    materials: Volume
+    box: tuple[slice, slice]
+    plane: Plane
+    protocol: Protocol
+    detector: Detector
+    chance: Chance
+    row_zero_mm: float
+
+
+def _lay(materials: Volume, protocol: Protocol, image_grid: Grid, chance: Chance) -> _Bench:
+    if materials.quantity is not Quantity.DENSITY or materials.data.shape[0] != len(BASIS):
+        raise BadInputError(
+            f"the scanner wants densities of {', '.join(BASIS)}, not {materials.quantity.value}",
+            "CT numbers become densities with pancreasgen.scan.materials.from_hu",
+        )
+    grid, box = materials.grid, _body_box(materials)
+    nx, ny = (len(range(*part.indices(n))) for part, n in zip(box, grid.shape, strict=False))
+    centre = _isocentre_mm(image_grid)
+    whole = Plane.of(grid, centre)
+    dx, dy = whole.spacing_mm
+    # One empty pixel all round, so that the outermost pixels of the body end in nothing and not at a cliff.
+    first = (whole.first_mm[0] + (box[0].start - 1) * dx, whole.first_mm[1] + (box[1].start - 1) * dy)
+    plane = Plane((nx + 2, ny + 2), (dx, dy), first)
+    return _Bench(
+        materials, box, plane, protocol, prepare_detector(protocol), chance, first_row_mm(image_grid, protocol)
+    )
+
+
+def _block(bench: _Bench, rows: range) -> NDArray[np.float32]:
+    """Return the densities at the middle of each row, laid out for the projector (3, ny, nx, 32).
+
+    Between two slices of the phantom they are interpolated; where a row meets a slice (within 1 µm) it is
+    copied. A row beyond the phantom's ends by less than half a slice takes the end slice; further out is nothing.
+    """
+    nx, ny = bench.plane.shape
+    block = np.zeros((len(BASIS), ny, nx, BLOCK), dtype=np.float32)
+    grid = bench.materials.grid
+    for column, row in enumerate(rows):
+        z = bench.row_zero_mm + row * bench.protocol.row_mm
+        place = (z - grid.origin_mm[2]) / grid.spacing_mm[2]
+        if not -0.5 <= place <= grid.shape[2] - 0.5:
+            continue
+        place = min(max(place, 0.0), grid.shape[2] - 1.0)
+        near = round(place)
+        if abs(place - near) * grid.spacing_mm[2] < 1e-3:
+            place = float(near)
+        low = int(place)
+        part = np.float32(place - low)
+        body: NDArray[Any] = bench.materials.data[:, bench.box[0], bench.box[1], low]
+        if part > 0.0:
+            above = bench.materials.data[:, bench.box[0], bench.box[1], low + 1]
+            body = body * (np.float32(1.0) - part) + above * part
+        block[:, 1:-1, 1:-1, column] = body.transpose(0, 2, 1)
+    return block
+
+
+def _measure(bench: _Bench, rows: range) -> NDArray[np.float32]:
+    """Return the water paths of up to 32 rows (views, bins, 32) [mm]; columns past ``len(rows)`` are padding."""
+    lines = project(_block(bench, rows), bench.plane, bench.protocol)
+    return detect(lines, bench.protocol, bench.detector, bench.chance, rows)
+
+
+def _row_blocks(count: int) -> Iterator[range]:
+    for first in range(0, count, BLOCK):
+        yield range(first, min(first + BLOCK, count))
+
+
+def _average(sums: NDArray[np.float32], measured: NDArray[np.float32], rows: range, first: int, plan: Any) -> None:
+    """Add measured rows to the slices that hold them; slice k of the block holds rows first + k·step … + thickness."""
+    slices, step, thickness = plan
+    for column, row in enumerate(rows):
+        newest = (row - first) // step
+        for k in range(max((row - first - thickness) // step + 1, 0), min(newest, slices - 1) + 1):
+            sums[:, :, k] += measured[:, :, column]
+
+
+def _slice_blocks(
+    protocol: Protocol, image_grid: Grid, rows_of: Callable[[range], NDArray[np.float32]], progress: Progress | None
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield (first slice, averaged sinogram of 32 slices); rows are always added in rising order."""
+    step, thickness, total = _rows_per_step(image_grid, protocol), protocol.rows_per_slice, image_grid.shape[2]
+    for start in range(0, total, BLOCK):
+        slices = min(BLOCK, total - start)
+        first, count = start * step, (slices - 1) * step + thickness
+        sums = np.zeros((protocol.num_views, protocol.num_bins, BLOCK), dtype=np.float32)
+        for part in _row_blocks(count):
+            rows = range(first + part.start, first + part.stop)
+            _average(sums, rows_of(rows), rows, first, (slices, step, thickness))
+            if progress is not None:
+                progress(0.95 * (start + slices * part.stop / count) / total)
+        sums /= np.float32(thickness)
+        yield start, sums
+
+
+def _image(
+    protocol: Protocol,
+    image_grid: Grid,
+    plane: Plane,
+    rows_of: Callable[[range], NDArray[np.float32]],
+    progress: Progress | None,
+) -> Volume:
+    data = np.empty(image_grid.shape, dtype=np.float32)
+    for start, sinogram in _slice_blocks(protocol, image_grid, rows_of, progress):
+        stop = min(start + BLOCK, image_grid.shape[2])
+        data[:, :, start:stop] = reconstruct(sinogram, plane, protocol)[:, :, : stop - start].transpose(1, 0, 2)
+    if progress is not None:
+        progress(1.0)
+    return Volume(data, image_grid, Quantity.HU)
+
+
+def scan(
+    materials: Volume, protocol: Protocol, image_grid: Grid, chance: Chance, progress: Progress | None = None
+) -> Volume:
+    """Scan a body: project, detect, correct and reconstruct, 32 slices at a time.
+
+    Slices sit at the z of the image grid and average ``rows_per_slice`` rows about it. The axis of rotation is the
+    middle of the image grid. Row k (from the lowest) draws its noise from ``chance.sub(f"row{k}")``, so the result
+    depends neither on blocks nor on threads.
+
+    Args:
+        materials: Densities of the basis materials on any grid, quantity DENSITY [g/cm³].
+        protocol: The setting. Matrix and FOV are those of image_grid.
+        image_grid: Grid of the image; its z spacing is a whole number of rows.
+        chance: Stage of the noise.
+        progress: Called with the share that is done, 0 to 1.
+
+    Returns:
+        CT numbers, float32, not rounded [HU].
+
+    Raises:
+        BadInputError: If materials are not three basis densities.
+        UsageError: If the z spacing does not fit the rows.
+    """
+    bench = _lay(materials, protocol, image_grid, chance)
+    plane = Plane.of(image_grid, _isocentre_mm(image_grid))
+    return _image(protocol, image_grid, plane, lambda rows: _measure(bench, rows), progress)
+
+
+def measure(
+    materials: Volume, protocol: Protocol, image_grid: Grid, chance: Chance, progress: Progress | None = None
+) -> Sinogram:
+    """Return the measurements that :func:`scan` reconstructs; arguments and errors are the same."""
+    bench = _lay(materials, protocol, image_grid, chance)
+    _rows_per_step(image_grid, protocol)
+    count = num_rows(image_grid, protocol)
+    data = np.empty((protocol.num_views, protocol.num_bins, count), dtype=np.float32)
+    for rows in _row_blocks(count):
+        data[:, :, rows.start : rows.stop] = _measure(bench, rows)[:, :, : len(rows)]
+        if progress is not None:
+            progress(rows.stop / count)
+    return Sinogram(data, protocol, _isocentre_mm(image_grid), bench.row_zero_mm)
+
+
+def reconstruct_sinogram(
+    sinogram: Sinogram, protocol: Protocol, image_grid: Grid, progress: Progress | None = None
+) -> Volume:
+    """Return the image of a sinogram; the protocol may ask for another kernel or slice thickness than was scanned.
+
+    Raises:
+        UsageError: If the slices need rows that were not measured.
+        BadInputError: If the protocol's geometry is not that of the sinogram.
+    """
+    own = sinogram.protocol
+    names = ("num_bins", "num_views", "row_mm", "fan_fov_mm", "source_to_isocentre_mm")
+    wrong = [name for name in names if getattr(own, name) != getattr(protocol, name)]
+    if wrong:
+        raise BadInputError(f"the protocol differs from the sinogram in {', '.join(wrong)}")
+    shift = (first_row_mm(image_grid, protocol) - sinogram.first_row_mm) / protocol.row_mm
+    offset, count = round(shift), num_rows(image_grid, protocol)
+    if abs(shift - offset) > 1e-3:
+        raise UsageError("the slices do not lie on the rows of the sinogram", "shift the image grid along z")
+    if offset < 0 or offset + count > sinogram.data.shape[2]:
+        have = sinogram.data.shape[2]
+        raise UsageError(
+            f"the slices need rows {offset} to {offset + count - 1}; the sinogram has 0 to {have - 1}",
+            "ask for fewer or thinner slices",
+        )
+    plane = Plane.of(image_grid, sinogram.isocentre_mm)
+    return _image(
+        protocol,
+        image_grid,
+        plane,
+        lambda rows: sinogram.data[:, :, rows.start + offset : rows.stop + offset],
+        progress,
+    )

@@ -1,0 +1,171 @@
+"""Bad input gets a letter, not a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pancreasgen.cli import main as cli_main
+from pancreasgen.cli.generate import chosen
+from pancreasgen.cli.main import VERBS, main
+
+
+def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(list(words))
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "letter"),
+    [
+        ("generate -n 0 -o x", 2, "-n must be a whole number from 1 to 10000000, not 0"),
+        ("generate -n 1.5 -o x", 2, "-n must be a whole number from 1 to 10000000, not 1.5"),
+        ("generate --seed -1 -o x", 2, "--seed must be a whole number from 0 to 9223372036854775807, not -1"),
+        ("generate --seed nan -o x", 2, "--seed must be a whole number from 0 to 9223372036854775807, not nan"),
+        ("generate --workers 0 -o x", 2, "--workers must be a whole number from 1 to 1024, not 0"),
+        (
+            "generate --only 1,x -o x",
+            2,
+            "--only must be whole numbers from 0 to 999999999 with",
+        ),
+        ("generate -n 2", 2, "Missing option '-o' / '--out'"),
+        ("generate -o x --sed 3", 2, "No such option"),
+        ("generate -o x --population adlt", 2, "did you mean `adult`?"),
+        ("generate -o x --grammar human_pancras", 2, "there is no grammar `human_pancras`"),
+        ("generate -o x --grammar none.lsys", 66, "there is no grammar file none.lsys"),
+        ("generate -o x --protocol portal", 2, "there is no protocol `portal`"),
+        ("generate -o x --set gland.length_mm=nan", 2, "from 110 to 210 mm, not nan"),
+        ("generate -o x --set gland.length_mm", 2, "--set wants KEY=VALUE"),
+        ("generat -o x", 2, "Did you mean `generate`?"),
+        ("grow human_pancreas -o ducts.obj", 2, "must end in one of .graphml .swc .vtp .ply .png"),
+        ("phantom -o labels.nrrd", 2, "must end in .nii.gz"),
+        ("scan v.nii.gz -o ct.nii.gz", 2, "either --hu or --labels TABLE.csv"),
+        ("scan v.nii.gz --hu --labels t.csv -o ct.nii.gz", 2, "either --hu or --labels TABLE.csv"),
+        ("scan v.nii.gz --hu -o ct.nii.gz", 66, "there is no volume v.nii.gz"),
+        ("scan v.nii.gz --hu -o ct.nii.gz --set protocol.mass=3", 2, "did you mean `protocol.mas`?"),
+        ("verify nowhere", 66, "nowhere holds no pancreasgen dataset"),
+        ("rebuild nothing.json -o x", 66, "there is no file nothing.json"),
+        ("grammar check none.lsys", 66, "there is no grammar file none.lsys"),
+    ],
+)
+def test_each_mistake_has_its_letter_and_code(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    code: int,
+    letter: str,
+) -> None:
+    """One letter on stderr, the code of the contract, nothing on stdout, nothing written."""
+    monkeypatch.chdir(tmp_path)
+    got, out, err = _run(capsys, *words.split())
+    assert (got, out) == (code, "")
+    assert err.startswith("error")
+    assert letter in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_letter_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    """The form of a letter: what is wrong, then what to do."""
+    _, _, err = _run(capsys, "generate", "-o", "x", "--protocol", "portal-venus")
+    assert err.splitlines()[:2] == [
+        "error: there is no protocol `portal-venus`",
+        "  = help: did you mean `portal-venous`?",
+    ]
+
+
+def test_a_file_in_the_way_is_told_before_any_work(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Rc 73, and the file is untouched."""
+    (tmp_path / "demo").write_text("mine")
+    code, _, err = _run(capsys, "generate", "--quick", "-o", str(tmp_path / "demo"))
+    assert code == 73
+    assert "is a file; a folder is wanted" in err
+    assert (tmp_path / "demo").read_text() == "mine"
+
+
+def test_a_broken_grammar_gets_a_caret(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`grammar check` and `generate` name file, line and column, rc 65."""
+    file = tmp_path / "mine.lsys"
+    file.write_text("lsystem 1\naxiom: F(\n")
+    for words in (("grammar", "check", str(file)), ("generate", "-o", str(tmp_path / "x"), "--grammar", str(file))):
+        code, _, err = _run(capsys, *words)
+        assert code == 65
+        assert "mine.lsys:2" in err
+        assert "^" in err
+    assert not (tmp_path / "x").exists()
+
+
+def test_not_a_case_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A JSON file that is no case is bad input."""
+    (tmp_path / "other.json").write_text("{}")
+    code, _, err = _run(capsys, "rebuild", str(tmp_path / "other.json"), "-o", str(tmp_path / "x"))
+    assert code == 65
+    assert "is not a pancreasgen case" in err
+
+
+def test_control_characters_cannot_fool_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """An escape sequence in a name comes out escaped."""
+    _, _, err = _run(capsys, "generate", "-o", "x", "--protocol", "\x1b[31mred")
+    assert "\x1b" not in err
+    assert "\\x1b[31mred" in err
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """--debug raises instead of writing a letter, wherever it stands."""
+    with pytest.raises(Exception, match="no protocol"):
+        main(["generate", "-o", "x", "--protocol", "nope", "--debug"])
+
+
+def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """KeyboardInterrupt becomes a word and rc 130; a bug becomes rc 70 without a traceback."""
+
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_main.root, "main", interrupted)
+    code, _, err = _run(capsys, "generate", "-o", "x")
+    assert code == 130
+    assert "complete cases are kept" in err
+
+    def broken(**_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(cli_main.root, "main", broken)
+    code, _, err = _run(capsys, "generate", "-o", "x")
+    assert code == 70
+    assert "a bug in pancreasgen: ZeroDivisionError: oops" in err
+
+
+@pytest.mark.parametrize("words", ["--help", *(f"{verb} --help" for verb in VERBS)])
+def test_help_loads_nothing_heavy(words: str) -> None:
+    """Help of the program and of every verb imports neither NumPy nor any room but the command line's."""
+    script = (
+        "import sys; from pancreasgen.cli.main import main; code = main(sys.argv[1:]); "
+        "heavy = {'numpy', 'numba', 'scipy', 'nibabel', 'matplotlib', 'rich', 'lark'} & set(sys.modules); "
+        "assert not heavy, heavy; sys.exit(code)"
+    )
+    result = subprocess.run([sys.executable, "-c", script, *words.split()], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "Usage: pancreasgen" in result.stdout
+
+
+def test_every_verb_has_a_module_and_the_same_first_line() -> None:
+    """The table in the main help agrees with the verbs' own help."""
+    from importlib import import_module
+
+    for verb, line in VERBS.items():
+        command = import_module(f"pancreasgen.cli.{verb}").command
+        first = (command.help or "").split("\n")[0]
+        told, own = (set(text.lower().replace(".", "").replace(",", "").split()) for text in (line, first))
+        assert len(told & own) >= 3, verb
+
+
+def test_only_chooses_cases() -> None:
+    """Numbers are sorted and unique."""
+    assert chosen("3,1,3", 1) == [1, 3]
+    assert chosen(None, 2) == [0, 1]

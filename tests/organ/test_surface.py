@@ -1,0 +1,70 @@
+"""Implicit surfaces: distances against formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pancreasgen.base.chance import Chance
+from pancreasgen.base.grid import Grid
+from pancreasgen.organ import surface
+
+GRID = Grid.centred((41, 41, 41), (1.0, 1.0, 1.0), (0.3, -0.2, 0.1))
+
+
+def test_redistance_of_a_sphere():
+    """From a badly scaled field of a sphere of 12 mm, redistance returns the true distance within 0.3 mm, 0.05 on average."""
+    x, y, z = GRID.mesh_mm()
+    r = np.sqrt(x * x + y * y + z * z)
+    field = (0.02 * (12.0**2 - r**2)).astype(np.float32)
+    error = surface.redistance(field, GRID) - (12.0 - r)
+    assert np.abs(error[(r > 2.0) & (r < 18.0)]).max() < 0.3
+    assert np.abs(error[(r > 2.0) & (r < 18.0)]).mean() < 0.05
+
+
+def test_ellipsoid_is_zero_on_its_surface():
+    """On its surface the field is 0, at its centre it is the smallest half axis."""
+    one = Grid((1, 1, 1), (1.0, 1.0, 1.0), (9.0, 0.0, 0.0))
+    centre = Grid((1, 1, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    half = np.array([9.0, 5.0, 4.0])
+    assert surface.ellipsoid(one, np.zeros(3), half)[0, 0, 0] == pytest.approx(0.0, abs=1e-6)
+    assert surface.ellipsoid(centre, np.zeros(3), half)[0, 0, 0] == pytest.approx(4.0)
+
+
+def test_tube_is_a_distance_to_its_course():
+    """Around a straight course the field is radius − distance, within half a sampling step."""
+    course = np.array([[-15.0, 0.0, 0.0], [15.0, 0.0, 0.0]])
+    field = surface.tube(GRID, course, 3.0)
+    x, y, z = GRID.mesh_mm()
+    truth = 3.0 - np.sqrt(np.clip(np.abs(x) - 15.0, 0.0, None) ** 2 + y**2 + z**2)
+    assert np.abs(field - truth).max() < 0.4
+
+
+def test_smooth_union_contains_both_and_blends():
+    """The union is nowhere below the larger field and at most a quarter of the blend above it."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0, 4, (2, 1000)).astype(np.float32)
+    joined = surface.smooth_union(a, b, 5.0)
+    assert (joined >= np.maximum(a, b) - 1e-5).all()
+    assert (joined <= np.maximum(a, b) + 1.25 + 1e-5).all()
+
+
+def test_noise_has_unit_spread_and_its_length():
+    """Noise has mean near 0, SD 1, and correlates over half its length but not over three lengths."""
+    grid = Grid((64, 64, 64), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    noise = surface.smooth_noise(grid, 8.0, Chance(0, 0, "noise"))
+    assert noise.std() == pytest.approx(1.0, abs=1e-3)
+    near = np.corrcoef(noise[:-3].ravel(), noise[3:].ravel())[0, 1]
+    far = np.corrcoef(noise[:-24].ravel(), noise[24:].ravel())[0, 1]
+    assert near > 0.6
+    assert abs(far) < 0.2
+
+
+def test_densify_keeps_length_and_ends():
+    """A resampled polyline has the same length and ends, and no step longer than wanted."""
+    line = np.array([[0.0, 0, 0], [3.0, 4, 0], [3.0, 4, 10]])
+    dense = surface.densify(line, 0.7)
+    steps = np.linalg.norm(np.diff(dense, axis=0), axis=1)
+    assert steps.max() <= 0.7
+    assert steps.sum() == pytest.approx(15.0)
+    assert (dense[[0, -1]] == line[[0, -1]]).all()

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from pancreasgen.base.chance import Chance
+from pancreasgen.scan.project import BLOCK, Plane
+from pancreasgen.scan.protocol import KERNELS
+from pancreasgen.scan.reconstruct import fan_filter, kernel_mtf, reconstruct
+from pancreasgen.scan.scan import scan
+from tests.scan.bodies import ellipse, protocol, small
+
+CHANCE = Chance(1, 0, "noise")
+
+
+def test_a_disc_made_of_chords_returns_its_hu() -> None:
+    """The FBP of the exact chords of a disc of 1.05 (+50 HU) is 50 ± 0.5 inside and −1000 ± 0.5 outside, on average."""
+    setting = protocol(num_views=360, matrix=128)
+    beta, gamma = setting.view_angles_rad()[:, None], setting.bin_angles_rad()[None]
+    run_x, run_y = np.sin(beta + gamma), -np.cos(beta + gamma)
+    distance = (40.0 + 570.0 * np.sin(beta)) * run_y - (10.0 - 570.0 * np.cos(beta)) * run_x
+    chord = 2.1 * np.sqrt(np.clip(90.0**2 - distance**2, 0.0, None))
+    sinogram = np.zeros((*chord.shape, BLOCK), dtype=np.float32)
+    sinogram[..., 0] = chord
+    grid = setting.image_grid((0.0, 0.0, 0.0), 1)
+    image = reconstruct(sinogram, Plane.of(grid, (0.0, 0.0)), setting)[:, :, 0].T
+    x, y, _ = grid.mesh_mm()
+    radius = np.hypot(x - 40.0, y - 10.0)[:, :, 0]
+    assert image[radius < 80.0].mean() == pytest.approx(50.0, abs=0.5)
+    assert image[radius < 80.0].std() < 1.5
+    assert image[(radius > 100.0) & (radius < 150.0)].mean() == pytest.approx(-1000.0, abs=0.5)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_whole_chain_has_the_mtf_of_its_kernel(kernel: str) -> None:
+    """MTF50 and MTF10 from the edge of a scanned disc near the isocentre are the kernel's, within 12 %."""
+    setting = protocol(kernel=kernel, fov_mm=100.0, matrix=512, row_mm=2.5)
+    body = ellipse((25.0, 25.0), (1.0, 0.0, 0.0), spacing_mm=0.1, size=580, centre_mm=(3.0, 2.0))
+    grid = setting.image_grid((0.0, 0.0, 0.0), 1)
+    image = scan(body, setting, grid, CHANCE).data[:, :, 0]
+    x, y, _ = grid.mesh_mm()
+    edges = np.arange(19.0, 31.0, 0.05)
+    radius = np.hypot(x - 3.0, y - 2.0)[:, :, 0]
+    edge = np.histogram(radius, edges, weights=image)[0] / np.histogram(radius, edges)[0]
+    spread = -np.diff(edge) / -np.diff(edge).sum()
+    frequency = np.arange(0.0, 2.0, 0.01)
+    mtf = np.abs(np.exp(-2j * np.pi * frequency[:, None] * np.arange(spread.size) * 0.05) @ spread)
+    half, tenth = KERNELS[kernel]
+    assert frequency[np.argmax(mtf < 0.5)] == pytest.approx(half, rel=0.12)
+    assert frequency[np.argmax(mtf < 0.1)] == pytest.approx(tenth, rel=0.12)
+
+
+def test_kernels_pass_through_their_two_points() -> None:
+    """A kernel's MTF is 1 at 0, one half at MTF50, a tenth at MTF10; a limit shrinks the frequencies."""
+    for name, (half, tenth) in KERNELS.items():
+        assert kernel_mtf(name, np.array([0.0, half, tenth])) == pytest.approx([1.0, 0.5, 0.1])
+        assert kernel_mtf(name, np.array([half, tenth]) / 2.0, tenth / 2.0) == pytest.approx([0.5, 0.1])
+
+
+def test_the_filter_takes_away_the_mean() -> None:
+    """A ramp passes nothing at frequency 0: the filter's sum over its finite reach is under 1 % of its middle."""
+    taps = fan_filter(protocol(), 0.78)
+    assert abs(taps.sum()) < 0.01 * taps.max()
+
+
+def test_outside_the_circle_is_air() -> None:
+    """Pixels outside the circle that every view sees are −1000 HU to the bit."""
+    setting = small(fov_mm=500.0, fan_fov_mm=300.0)
+    grid = setting.image_grid((0.0, 0.0, 0.0), 1)
+    image = scan(ellipse((100.0, 80.0), (1.0, 0.0, 0.0)), setting, grid, CHANCE).data[:, :, 0]
+    x, y, _ = grid.mesh_mm()
+    assert (image[np.hypot(x, y)[:, :, 0] > 150.5] == -1000.0).all()
+    assert abs(image[64, 64]) < 5.0
