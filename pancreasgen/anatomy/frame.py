@@ -30,7 +30,7 @@ class Frame:
         cavity: Inside of the abdominal and thoracic wall.
         abdomen: The part of the cavity below the diaphragm.
         muscle: All muscles.
-        spine: Vertebrae without discs' difference; layers are painted by depth.
+        spine: Vertebrae with their processes, without the discs.
         discs: Discs between the vertebral bodies.
         canal: Spinal canal.
         ribs: Ribs.
@@ -70,7 +70,6 @@ def build_frame(space: Space, organ: Organ, physique: Physique) -> Frame:
     """
     wall = physique.skin_mm + physique.subcutaneous_fat_mm + physique.muscle_wall_mm
     front_wall = wall - 0.3 * physique.muscle_wall_mm
-    box = organ.distance.grid.to_world(np.argwhere(organ.distance.data > 0)[[0, -1]])
     inside = np.argwhere(organ.distance.data > 0)
     box = organ.distance.grid.to_world(np.stack([inside.min(axis=0), inside.max(axis=0)]))
     half_width = max(physique.half_width_mm, float(np.abs(box[:, 0]).max()) + GLAND_ROOM_MM + wall)
@@ -89,7 +88,7 @@ def build_frame(space: Space, organ: Organ, physique: Physique) -> Frame:
     dome = dome + 2.5 * space.noise("diaphragm", 50.0)
     lungs = np.minimum(np.minimum(cavity - 1.5, -dome - 2.5), np.minimum(z - 38.0, np.abs(x) - 30.0))
     ribs = _ribs(space, half_width - wall + 0.55 * physique.muscle_wall_mm, front - wall, physique.back_depth_mm - wall)
-    midline = np.abs(x) - 5.0 + 0 * y + 0 * z  # the linea alba in front, without muscle
+    midline = np.abs(x) - 2.0 + 0 * y + 0 * z  # the linea alba in front, without muscle
     shell = np.minimum(np.minimum(inner, -cavity), np.where(y > 0, np.maximum(midline, 60 - y), 99.0))
     rim = np.minimum(np.minimum(1.3 - np.abs(dome), cavity + 1.0), z - 5.0)
     muscle = union(shell, np.minimum(back, inner), rim, _psoas_and_crura(space))

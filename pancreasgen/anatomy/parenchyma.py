@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from pancreasgen.anatomy.canvas import Canvas, hash_unit, interpolate, node_unit, sub_grid
+from pancreasgen.anatomy.canvas import Canvas, interpolate, node_unit, sub_grid
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.anatomy.structures import STRUCTURES, VALUES
 from pancreasgen.anatomy.tissues import tissue_index
@@ -22,7 +22,8 @@ from pancreasgen.base.chance import Chance
 from pancreasgen.base.grid import Grid
 from pancreasgen.organ.organ import Organ, Region
 
-SEPTUM_MM = 0.45  # width of the fat's profile beside a septum: about half a voxel, assumed
+SMALL_SEPTUM_MM = 0.3  # width of the fat's profile beside a septum between lobules, assumed
+LARGE_SEPTUM_MM = 0.55  # the same between groups of lobules, assumed
 CLEFT_MM = 0.7  # the same for clefts in the surface, assumed
 REGION_LABELS = {
     Region.HEAD: VALUES["pancreas_head"],
@@ -89,12 +90,14 @@ def _pattern(
                 if d < -2.0:
                     continue
                 small, large = _wall_mm(x, y, z, size, key), _wall_mm(x, y, z, 3.0 * size, key + np.uint64(1))
-                edge = np.exp(-((large / 0.7) ** 2))
+                edge = np.exp(-((large / CLEFT_MM) ** 2))
                 if d < 6.0:
-                    near = np.exp(-((small / 0.7) ** 2))
+                    near = np.exp(-((small / CLEFT_MM) ** 2))
                     inside[i, j, k] = d - cleft * max(edge, 0.6 * near) * np.exp(-max(d, 0.0) / 2.0)
                 patch = max(1.0 + 0.6 * _slow(x, y, z, 5.0 * size, key + np.uint64(2)), 0.1)
-                septum = 0.55 * np.exp(-((small / 0.45) ** 2)) + np.exp(-((large / 0.6) ** 2)) + 0.04
+                septum = (
+                    0.55 * np.exp(-((small / SMALL_SEPTUM_MM) ** 2)) + np.exp(-((large / LARGE_SEPTUM_MM) ** 2)) + 0.01
+                )
                 fat[i, j, k] = septum * patch * (1.0 + 1.5 * np.exp(-max(d, 0.0) / 3.0))
 
 
@@ -189,11 +192,22 @@ def _region_labels(organ: Organ, part: Grid) -> NDArray[np.uint8]:
     return labels
 
 
-TEXTURED = (
-    "pancreas_head pancreas_uncinate pancreas_neck pancreas_body pancreas_tail liver spleen kidney_right kidney_left "
-    "muscle spine visceral_fat subcutaneous_fat"
-).split()
-TEXTURE_FACTOR = {"visceral_fat": 1.6, "spine": 6.0, "muscle": 1.4}
+TEXTURED = [
+    "pancreas_head",
+    "pancreas_uncinate",
+    "pancreas_neck",
+    "pancreas_body",
+    "pancreas_tail",
+    "liver",
+    "spleen",
+    "kidney_right",
+    "kidney_left",
+    "muscle",
+    "spine",
+    "visceral_fat",
+    "subcutaneous_fat",
+]
+TEXTURE_FACTOR = {"visceral_fat": 1.6, "spine": 3.5, "muscle": 1.4}
 
 
 @njit(cache=True, parallel=True)
@@ -212,10 +226,7 @@ def _texture(labels: Any, water: Any, amount: Any, frame: NDArray[np.float64], s
 def paint_texture(canvas: Canvas, physique: Physique, chance: Chance) -> None:
     """Vary the density of organs slowly; muscle, fat and marrow more, hollow organs and vessels not at all."""
     amount = np.zeros(len(STRUCTURES))
-    for name in TEXTURED:
-        amount[VALUES[name]] = physique.texture_hu / 1000.0 * TEXTURE_FACTOR.get(name, 1.0)
+    for value in TEXTURED:
+        amount[value] = physique.texture_hu / 1000.0 * TEXTURE_FACTOR.get(STRUCTURES[value].name, 1.0)
     frame = np.array([canvas.grid.origin_mm, canvas.grid.spacing_mm])
     _texture(canvas.labels, canvas.materials[0], amount, frame, 4.0, np.uint64(chance.sub("texture").key))
-
-
-__all__ = ["fat_factor", "hash_unit", "paint_gland", "paint_texture"]

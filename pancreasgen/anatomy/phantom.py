@@ -10,7 +10,7 @@ from numba import njit, prange
 from scipy import ndimage
 
 from pancreasgen.anatomy.canvas import Canvas
-from pancreasgen.anatomy.fields import LATTICE_MM, Field, Space, tube, union
+from pancreasgen.anatomy.fields import Field, Space, tube, union
 from pancreasgen.anatomy.frame import Frame, build_frame
 from pancreasgen.anatomy.parenchyma import paint_gland, paint_texture
 from pancreasgen.anatomy.physique import Physique

@@ -63,7 +63,7 @@ class Physique:
         0.06, 0, 0.6, "", "share of the gland's volume that is fat", "found: 2.8 % (20-50 y) to 6.3 % (50-70 y) by MRI"
     )
     lobule_size_mm: float = _scalar(3, 1, 10, "mm", "distance of neighbouring lobule centres", "recalled: 3 (1-10)")
-    lobulation_mm: float = _scalar(0.8, 0, 4, "mm", "depth of the clefts between lobules at the gland's surface")
+    lobulation_mm: float = _scalar(0.6, 0, 4, "mm", "depth of the clefts between lobules at the gland's surface")
     texture_hu: float = _scalar(4, 0, 15, "HU", "standard deviation of the slow HU variation inside organs")
     pancreas_enhancement: float = _scalar(1, 0, 2, "", "iodine in the pancreas, as a factor on the catalogue's")
     artery_enhancement: float = _scalar(1, 0, 2, "", "iodine in the arteries, as a factor")

@@ -1,7 +1,7 @@
 """The organs of the upper abdomen as distances, placed around the gland and cut so that each leaves the others room.
 
 Places and sizes are those of an average adult (assumed), moved with the size of the cavity. The stomach, the duodenum
-and the spleen follow the gland. Where two organs would meet, the later one in the list below gives way.
+and the spleen follow the gland. Where two organs would meet, the one that is settled later gives way.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def build_viscera(
     taken[0] = gland + np.float32(0.2)
     settle("duodenum", _duodenum(space, organ, physique), 0.4 * fat)
     taken[0] = gland + np.float32(0.3 * fat)
-    for name, field in _kidneys(space, physique).items():
-        settle(name, field, 0.9 * fat)
     for name, field in _adrenals(space).items():
         settle(name, field, 2.0)
+    for name, field in _kidneys(space, physique).items():
+        settle(name, field, 0.9 * fat)
     taken[1] = vessels + np.float32(0.8)
     settle("stomach", _stomach(space, frame, organ, physique), 0.4 * fat)
     settle("spleen", _spleen(space, frame, physique), 0.4 * fat)
@@ -70,7 +70,7 @@ def _course_tube(space: Space, points: Any, radii: Any, reach_mm: float = 15.0) 
 def _head_edge(organ: Organ, z_mm: float) -> Points:
     """Return the point on the right border of the gland's head at a height; clamped to the head's extent."""
     grid = organ.distance.grid
-    right = organ.distance.data[:, :, :] > 0
+    right = organ.distance.data > 0
     right[: max(int(grid.to_index(np.array([16.0, 0, 0]))[0]), 0)] = False
     levels = np.flatnonzero(right.any(axis=(0, 1)))
     if not len(levels):
@@ -122,10 +122,10 @@ def _duodenum(space: Space, organ: Organ, physique: Physique) -> Field:
 
 def _kidneys(space: Space, physique: Physique) -> dict[str, Field]:
     fields = {}
-    for name, x, z, side in (("kidney_right", 66.0, -38.0, 1.0), ("kidney_left", -64.0, -24.0, -1.0)):
+    for name, x, z, side in (("kidney_right", 71.0, -34.0, 1.0), ("kidney_left", -69.0, -20.0, -1.0)):
         size = physique.kidney_scale
         axes = tilt(x_deg=-8.0, y_deg=side * -13.0, z_deg=side * 25.0)
-        body = ellipsoid(space.xyz, (x, -22.0, z), (23.0 * size, 26.0 * size, 55.0 * size), axes)
+        body = ellipsoid(space.xyz, (x, -20.0, z), (26.0 * size, 28.0 * size, 56.0 * size), axes)
         hilum = ellipsoid(space.xyz, (x - side * 21 * size, -9.0, z), (17 * size, 10 * size, 15 * size), axes)
         fields[name] = carve(body + 0.8 * space.noise(name, 22.0), hilum)
     return fields
@@ -133,12 +133,12 @@ def _kidneys(space: Space, physique: Physique) -> dict[str, Field]:
 
 def _adrenals(space: Space) -> dict[str, Field]:
     right = union(
-        _course_tube(space, [[27, 4, 36], [31, -6, 26], [34, -20, 14]], [1.8, 2.6, 1.8]),
-        _course_tube(space, [[28, 0, 32], [38, -9, 24], [44, -18, 14]], [1.8, 2.2, 1.5]),
+        _course_tube(space, [[30, -2, 40], [33, -10, 30], [36, -22, 18]], [3.0, 3.8, 2.8]),
+        _course_tube(space, [[32, -6, 36], [42, -12, 28], [48, -20, 18]], [3.0, 3.4, 2.6]),
     )
     left = union(
-        _course_tube(space, [[-33, 8, 26], [-34, -4, 24], [-31, -20, 18]], [2.0, 2.8, 1.6]),
-        _course_tube(space, [[-33, 4, 26], [-43, -6, 22], [-48, -16, 16]], [2.0, 2.4, 1.5]),
+        _course_tube(space, [[-36, 6, 34], [-38, -6, 30], [-36, -22, 24]], [3.2, 4.0, 2.8]),
+        _course_tube(space, [[-36, 2, 34], [-46, -8, 28], [-52, -18, 22]], [3.0, 3.6, 2.6]),
     )
     return {"adrenal_right": right, "adrenal_left": left}
 
@@ -163,10 +163,10 @@ def _stomach(space: Space, frame: Frame, organ: Organ, physique: Physique) -> Fi
 
 def _spleen(space: Space, frame: Frame, physique: Physique) -> Field:
     size = physique.spleen_scale
-    x, y, z = frame.scale(-108.0, -30.0, 44.0)
+    x, y, z = frame.scale(-104.0, -32.0, 42.0)
     axes = tilt(x_deg=24.0, z_deg=-14.0)
-    body = ellipsoid(space.xyz, (x, y, z), (27 * size, 46 * size, 54 * size), axes)
-    hollow = ellipsoid(space.xyz, (x + 33 * size, y + 16, z - 2), (27 * size, 36 * size, 60 * size), axes)
+    body = ellipsoid(space.xyz, (x, y, z), (33 * size, 50 * size, 54 * size), axes)
+    hollow = ellipsoid(space.xyz, (x + 36 * size, y + 20, z - 2), (27 * size, 36 * size, 60 * size), axes)
     return carve(body + 1.5 * space.noise("spleen", 30.0), hollow)
 
 

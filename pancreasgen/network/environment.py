@@ -15,7 +15,8 @@ capsule). ``@start`` takes the name of a landmark of the organ.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.environment import Candidates, Frames
 from pancreasgen.network import index
 from pancreasgen.network.ledger import Ledger
+from pancreasgen.network.prune import Tree
 from pancreasgen.organ.landmarks import sample_with_gradient
 from pancreasgen.organ.organ import Organ
 
@@ -59,6 +61,7 @@ class GrowthEnvironment:
         self._organ = organ
         self._by_territory = by_territory
         self._territory = np.empty(0, np.int64)
+        self._landmark = np.empty(0, np.int16)
         self._orders_last = np.empty(0, np.int16)
         self._names = sorted(name for name, points in organ.landmarks.items() if len(points) == 1)
         arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(organ.axis_mm, axis=0), axis=1))])
@@ -101,54 +104,91 @@ class GrowthEnvironment:
         return turned(frames, (1.0 - share) * frames.heading + share * wanted)
 
     def commit(self, candidates: Candidates) -> NDArray[np.bool_]:
-        """Try the candidates by (order, −radius, lineage); return which were accepted, in the order given."""
-        wide = np.maximum(candidates.radius_start_mm, candidates.radius_end_mm)
-        turn = np.lexsort((candidates.lineage, -wide, candidates.order))
-        parent = self._committed(candidates.parent)
-        before = self.ledger.count
-        outcome = np.empty(len(turn), np.int64)
-        outcome[turn] = self.ledger.commit(
-            candidates.start_mm[turn],
-            candidates.end_mm[turn],
-            np.column_stack([candidates.radius_start_mm, candidates.radius_end_mm])[turn],
-            parent[turn],
-        )
-        good = outcome == index.ACCEPTED
-        ids = np.full(len(turn), -1, np.int64)
-        ids[turn[good[turn]]] = before + np.arange(int(good.sum()))
-        self._remember(candidates, good, ids, parent)
-        self.refused["outside the organ"] += int((outcome == index.OUTSIDE).sum())
-        self.refused["too near a duct"] += int((outcome == index.COLLIDES).sum())
+        """Try the candidates by (order, −radius, lineage); return which were accepted, in the order given.
+
+        A candidate whose parent is in the same batch waits until that parent is laid: the batch is tried generation by
+        generation, so a child of a refused candidate is refused.
+        """
+        offset = len(self.committed_id)
+        self.committed_id = np.concatenate([self.committed_id, np.full(len(candidates), -1, np.int64)])
+        good = np.zeros(len(candidates), np.bool_)
+        self._orders_last = np.empty(0, np.int16)
+        generation = np.zeros(len(candidates), np.int64)
+        for row, parent in enumerate(candidates.parent):
+            if parent >= offset:
+                generation[row] = generation[parent - offset] + 1
+        for level in range(int(generation.max(initial=-1)) + 1):
+            rows = np.flatnonzero(generation == level)
+            orphan = (candidates.parent[rows] >= 0) & (self._committed(candidates.parent[rows]) < 0)
+            good[rows[~orphan]] = self._try(candidates, rows[~orphan])
+        if self._by_territory and (self._orders_last == 1).any() and not (self._orders_last == 0).any():
+            self._divide()
         return good
+
+    def landmark_number(self, name: str) -> int:
+        """Return the number under which a landmark stands in the tree; −1 if the organ has none of that name."""
+        return self._names.index(name) if name in self._names else -1
+
+    def tree(self) -> Tree:
+        """Return everything that was committed, parents before children."""
+
+        def column(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(part, name) for part in self.accepted])
+
+        if not self.accepted:
+            none = np.empty(0)
+            return Tree(
+                np.empty((0, 3)), np.empty((0, 3)), none.astype("i8"), none.astype("i2"), none.astype("i2"), none
+            )
+        return Tree(
+            column("start_mm"), column("end_mm"), column("parent"), column("order"), self._landmark,
+            column("radius_end_mm"),
+        )  # fmt: skip
 
     # ---- behind the doors
 
-    def _remember(
-        self, candidates: Candidates, good: NDArray[np.bool_], ids: NDArray[np.int64], parent: NDArray[np.int64]
-    ) -> None:
-        known = np.full(int(candidates.ids.max(initial=-1)) + 1, -1, np.int64)
-        known[: len(self.committed_id)] = self.committed_id
-        known[candidates.ids] = ids
-        self.committed_id = known
-        chosen = np.flatnonzero(good)[np.argsort(ids[good])]
-        kept = Candidates(**{name: getattr(candidates, name)[chosen] for name in Candidates.__slots__})
-        kept = replace(kept, parent=parent[chosen])
+    def _try(self, candidates: Candidates, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Commit some rows, whose parents are all laid; remember what was accepted."""
+        wide = np.maximum(candidates.radius_start_mm[rows], candidates.radius_end_mm[rows])
+        rows_in_turn = rows[np.lexsort((candidates.lineage[rows], -wide, candidates.order[rows]))]
+        chosen = candidates_at(candidates, rows_in_turn)
+        parent = self._committed(chosen.parent)
+        before = self.ledger.count
+        outcome = self.ledger.commit(
+            chosen.start_mm, chosen.end_mm, np.column_stack([chosen.radius_start_mm, chosen.radius_end_mm]), parent
+        )
+        self.refused["outside the organ"] += int((outcome == index.OUTSIDE).sum())
+        self.refused["too near a duct"] += int((outcome == index.COLLIDES).sum())
+        good = outcome == index.ACCEPTED
+        self.committed_id[chosen.ids[good]] = before + np.arange(int(good.sum()))
+        kept = candidates_at(replace(chosen, parent=parent), np.flatnonzero(good))
         self.accepted.append(kept)
-        self._orders_last = kept.order
-        inherited = np.where(kept.parent >= 0, self._territory_of(kept.parent), -1)
-        self._territory = np.concatenate([self._territory, inherited])
-        if self._by_territory and (kept.order == 1).any() and not (kept.order == 0).any():
-            self._divide(kept, ids[chosen])
+        self._orders_last = np.concatenate([self._orders_last, kept.order])
+        self._territory = np.concatenate([self._territory, self._territory_of(kept.parent)])
+        self._landmark = np.concatenate([self._landmark, self._landmark_of(kept)])
+        return np.isin(rows, rows_in_turn[good])
 
-    def _divide(self, kept: Candidates, ids: NDArray[np.int64]) -> None:
+    def _landmark_of(self, kept: Candidates) -> NDArray[np.int16]:
+        """The parent's landmark; for a first piece, the one at its start."""
+        result = np.full(len(kept), -1, np.int16)
+        child = kept.parent >= 0
+        for row in np.flatnonzero(~child):
+            gaps = [np.linalg.norm(self._organ.landmarks[name][0] - kept.start_mm[row]) for name in self._names]
+            result[row] = int(np.argmin(gaps)) if gaps else -1
+        if child.any():
+            result[child] = self._landmark[kept.parent[child]]
+        return result
+
+    def _divide(self) -> None:
         """Give every tissue point to the nearest first piece of a side branch, drawn out to a ray; once."""
-        label = self.ledger.tissue.label
-        if not (label < 0).all() or not len(label):
+        label, kept = self.ledger.tissue.label, self.accepted[-1]
+        first = np.flatnonzero(kept.order == 1)
+        if not (label < 0).all() or not len(label) or not len(first):
             return
-        direction = kept.end_mm - kept.start_mm
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        label[:] = index.nearest_ray(self.ledger.tissue.points_mm, kept.start_mm, kept.start_mm + _RAY_MM * direction)
-        self._territory[ids] = np.arange(len(ids))
+        start, direction = kept.start_mm[first], (kept.end_mm - kept.start_mm)[first]
+        ray = _RAY_MM * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+        label[:] = index.nearest_ray(self.ledger.tissue.points_mm, start, start + ray)
+        self._territory[self.ledger.count - len(kept) + first] = np.arange(len(first))
 
     def _territory_of(self, committed: NDArray[np.int64]) -> NDArray[np.int64]:
         if not len(self._territory):
@@ -199,9 +239,13 @@ class GrowthEnvironment:
             position_mm=np.repeat(np.round(self._organ.landmarks[landmark], 3), many, axis=0),
             segment=np.full(many, -1, np.int64),
             order=np.zeros(many, np.int16),
-            origin=np.full(many, self._names.index(landmark), np.int16),
         )
         return turned(placed, self._direction("axis", placed))
+
+
+def candidates_at(candidates: Candidates, rows: NDArray[np.int64]) -> Candidates:
+    """Return the candidates of some rows, in that order."""
+    return Candidates(**{item.name: getattr(candidates, item.name)[rows] for item in fields(Candidates)})
 
 
 def turned(frames: Frames, heading: Floats) -> Frames:

@@ -25,7 +25,7 @@ class Tree:
         end_mm: Distal ends (M, 3) [mm].
         parent: Row of the segment each one leaves (M,), −1 at a root.
         order: Branch order (M,).
-        origin: Tree of each segment (M,): the number of its landmark.
+        landmark: Number of the landmark that each segment's tree starts from (M,).
         radius_mm: Radius at the distal end (M,) [mm].
     """
 
@@ -33,7 +33,7 @@ class Tree:
     end_mm: Floats
     parent: NDArray[np.int64]
     order: NDArray[np.int16]
-    origin: NDArray[np.int16]
+    landmark: NDArray[np.int16]
     radius_mm: Floats
 
     def keep(self, wanted: NDArray[np.bool_]) -> Tree:
@@ -42,7 +42,7 @@ class Tree:
         parent = self.parent[wanted]
         parent = np.where(parent >= 0, new[np.maximum(parent, 0)], -1)
         return Tree(
-            self.start_mm[wanted], self.end_mm[wanted], parent, self.order[wanted], self.origin[wanted],
+            self.start_mm[wanted], self.end_mm[wanted], parent, self.order[wanted], self.landmark[wanted],
             self.radius_mm[wanted],
         )  # fmt: skip
 
@@ -64,8 +64,8 @@ def settle(tree: Tree, organ: Organ, anchor_mm: dict[int, float], gamma: float, 
     """
     for _ in range(_ROUNDS):
         tree = Tree(
-            tree.start_mm, tree.end_mm, tree.parent, tree.order, tree.origin,
-            bottom_up(tree.parent, tree.origin, anchor_mm, gamma),
+            tree.start_mm, tree.end_mm, tree.parent, tree.order, tree.landmark,
+            bottom_up(tree.parent, tree.landmark, anchor_mm, gamma),
         )  # fmt: skip
         bad = _outside(tree, organ, margin_mm)
         if not bad.any():

@@ -174,12 +174,15 @@ def _rounded_ends(axis: Axis, half_thickness_mm: NDArray[np.float64]) -> NDArray
 
 
 def _one_piece(field: NDArray[np.float32], grid: Grid, axis: Axis) -> NDArray[np.float32]:
-    """Drop islands that relief or grooves cut off, and keep a thin bridge of tissue along the whole axis."""
+    """Drop islands that relief or grooves cut off, and keep a thin bridge of tissue along the whole axis.
+
+    Islands become deep outside, so that no surface is found where they were.
+    """
     inner = axis.points_mm[(axis.arc_mm > 4.0) & (axis.arc_mm < axis.arc_mm[-1] - 4.0)]
     field = np.maximum(field, surface.tube(grid, inner, 3.2))
     pieces, _ = ndimage.label(field > 0)
     i, j, k = np.rint(grid.to_index(inner[len(inner) // 2])).astype(int)
-    return np.where((field > 0) & (pieces != pieces[i, j, k]), np.float32(-0.5), field).astype(np.float32)
+    return np.where((field > 0) & (pieces != pieces[i, j, k]), np.float32(-6.0), field).astype(np.float32)
 
 
 def _regions(

@@ -1,0 +1,67 @@
+"""What a grammar tells the growth engine in its statements, as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pancreasgen.base.checks import checked_number, nearest_name
+from pancreasgen.base.errors import BadInputError
+from pancreasgen.grammar.grammar import Grammar
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthRules:
+    """Rules of growth that no production can guarantee.
+
+    Attributes:
+        gamma: Murray's exponent of the finished tree (``radii: bottom_up(gamma = …)``).
+        anchor_mm: Radius of the main duct at its papilla [mm] (``radii: bottom_up(anchor = …)``).
+        factor: A growing duct reserves factor · radius (``reserve: tube(factor = …)``).
+        clearance_mm: Least distance between the skins of two ducts [mm] (``reserve: tube(clearance = …)``).
+        margin_mm: Least distance of a duct's skin to the capsule [mm] (``reserve: tube(margin = …)``).
+        spacing_mm: Tissue points stand this far apart [mm] (``territory: by_branch(spacing = …)``).
+        served_mm: A duct serves the tissue this near to it [mm] (``territory: by_branch(served = …)``).
+        by_branch: Whether each side branch owns the tissue nearest to it (the statement ``territory`` is there).
+    """
+
+    gamma: float = 3.0
+    anchor_mm: float = 1.5
+    factor: float = 1.2
+    clearance_mm: float = 0.15
+    margin_mm: float = 0.15
+    spacing_mm: float = 1.8
+    served_mm: float = 1.4
+    by_branch: bool = False
+
+
+_STATEMENTS = {
+    "radii": ("bottom_up", {"gamma": ("gamma", 1.5, 5.0), "anchor": ("anchor_mm", 0.1, 10.0)}),
+    "reserve": (
+        "tube",
+        {"factor": ("factor", 1.0, 3.0), "clearance": ("clearance_mm", 0.0, 3.0), "margin": ("margin_mm", 0.0, 3.0)},
+    ),
+    "territory": ("by_branch", {"spacing": ("spacing_mm", 0.5, 10.0), "served": ("served_mm", 0.2, 10.0)}),
+}
+
+
+def growth_rules(grammar: Grammar) -> GrowthRules:
+    """Return the numbers of a grammar's statements; what it does not say keeps its default.
+
+    Raises:
+        BadInputError: If a statement, its function or an argument is not known here, or out of range.
+    """
+    values: dict[str, float] = {}
+    for name, statement in grammar.statements.items():
+        if name not in _STATEMENTS:
+            raise BadInputError(f"the growth engine has no statement `{name}:`", f"it knows {', '.join(_STATEMENTS)}")
+        function, known = _STATEMENTS[name]
+        if statement.function != function:
+            raise BadInputError(f"`{name}:` wants `{function}(…)`, not `{statement.text}`")
+        for key, number in grammar.statement_numbers(name).items():
+            if key not in known:
+                near = nearest_name(key, known)
+                hint = (f"did you mean `{near}`?\n" if near else "") + f"`{function}` takes {', '.join(known)}"
+                raise BadInputError(f"`{name}: {function}` has no argument `{key}`", hint)
+            field, low, high = known[key]
+            values[field] = checked_number(f"{key} in `{name}:`", number, low, high)
+    return GrowthRules(**values, by_branch="territory" in grammar.statements)
