@@ -24,6 +24,7 @@ from pancreasgen.organ.organ import Organ, Region
 
 SMALL_SEPTUM_MM = 0.3  # width of the fat's profile beside a septum between lobules, assumed
 LARGE_SEPTUM_MM = 0.55  # the same between groups of lobules, assumed
+CLEFT_SHARE = 0.42  # mean depth of the relief, as a share of the clefts' depth; measured
 CLEFT_MM = 0.7  # the same for clefts in the surface, assumed
 REGION_LABELS = {
     Region.HEAD: VALUES["pancreas_head"],
@@ -85,6 +86,8 @@ def _pattern(
                     (y - grid_map[0, 1]) / grid_map[1, 1],
                     (z - grid_map[0, 2]) / grid_map[1, 2],
                 )
+                # lobules bulge by what the clefts take away, so that the gland keeps its volume
+                d += CLEFT_SHARE * cleft
                 inside[i, j, k] = d
                 fat[i, j, k] = 0.0
                 if d < -2.0:
@@ -187,27 +190,14 @@ def _region_labels(organ: Organ, part: Grid) -> NDArray[np.uint8]:
             zip(organ.regions.grid.origin_mm, organ.regions.grid.spacing_mm, regions.shape, strict=True)
         )
     ]
-    labels = table[regions[np.ix_(*index)]]
-    labels[labels == 0] = VALUES["pancreas_head"]
-    return labels
+    return np.asarray(table[regions[np.ix_(*index)]])
 
 
-TEXTURED = [
-    "pancreas_head",
-    "pancreas_uncinate",
-    "pancreas_neck",
-    "pancreas_body",
-    "pancreas_tail",
-    "liver",
-    "spleen",
-    "kidney_right",
-    "kidney_left",
-    "muscle",
-    "spine",
-    "visceral_fat",
-    "subcutaneous_fat",
-]
-TEXTURE_FACTOR = {"visceral_fat": 1.6, "spine": 3.5, "muscle": 1.4}
+TEXTURE_FACTOR = {
+    **dict.fromkeys((STRUCTURES[value].name for value in REGION_LABELS.values()), 1.0),
+    **dict.fromkeys(("liver", "spleen", "kidney_right", "kidney_left", "subcutaneous_fat"), 1.0),
+    **{"visceral_fat": 1.6, "spine": 3.5, "muscle": 1.4},
+}  # how uneven each structure is, relative to texture_hu; assumed
 
 
 @njit(cache=True, parallel=True)
@@ -226,7 +216,7 @@ def _texture(labels: Any, water: Any, amount: Any, frame: NDArray[np.float64], s
 def paint_texture(canvas: Canvas, physique: Physique, chance: Chance) -> None:
     """Vary the density of organs slowly; muscle, fat and marrow more, hollow organs and vessels not at all."""
     amount = np.zeros(len(STRUCTURES))
-    for value in TEXTURED:
-        amount[value] = physique.texture_hu / 1000.0 * TEXTURE_FACTOR.get(STRUCTURES[value].name, 1.0)
+    for name, factor in TEXTURE_FACTOR.items():
+        amount[VALUES[name]] = factor * physique.texture_hu / 1000.0
     frame = np.array([canvas.grid.origin_mm, canvas.grid.spacing_mm])
     _texture(canvas.labels, canvas.materials[0], amount, frame, 4.0, np.uint64(chance.sub("texture").key))

@@ -33,7 +33,7 @@ from pancreasgen.organ.organ import Organ
 
 Floats = NDArray[np.float64]
 
-LOOK_MM = 7.0
+LOOK_MM = 6.0
 CONE_COSINE = 0.2
 _LOOKAHEAD_MM = 7.0
 _KIN_ARC_MM = 5.0
