@@ -145,7 +145,7 @@ def _deposit(
 def _cones(network: DuctNetwork, grid: Grid) -> NDArray[np.float64]:
     """Return the segments as rows (ax, ay, az, ra, bx, by, bz, rb), relative to the grid's first voxel centre [mm]."""
     ends = network.nodes_mm[network.segments] - np.array(grid.origin_mm)
-    radii = network.radius_mm[network.segments][..., None]
+    radii = network.capsule_radii_mm[..., None]
     return np.ascontiguousarray(np.concatenate([ends, radii], axis=2).reshape(-1, 8))
 
 

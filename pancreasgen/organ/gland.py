@@ -115,8 +115,7 @@ def shape_organ(gland: Gland, chance: Chance) -> Organ:
     capsule = Volume(distance, grid, Quantity.DISTANCE)
     marks = find_landmarks(capsule, axis)
     courses["bile_duct"][-1] = marks["major_papilla"][0]
-    line = np.vstack([marks["major_papilla"], axis.points_mm[4:-2], marks["tail_tip"]])
-    return Organ(capsule, line, {**courses, **marks}, Volume(regions, grid, Quantity.LABEL))
+    return Organ(capsule, axis.points_mm, {**courses, **marks}, Volume(regions, grid, Quantity.LABEL))
 
 
 def _grid_around(axis: Axis, gland: Gland) -> Grid:

@@ -11,7 +11,7 @@ from pancreasgen.organ.axis import Axis
 
 Floats = NDArray[np.float64]
 
-PAPILLA_DEPTH_MM = 2.8
+PAPILLA_DEPTH_MM = 3.2
 INTERPAPILLARY_MM = 20.0  # 16–30 mm between the papillae, reference `interpap`
 
 
@@ -70,15 +70,21 @@ def _bile_duct(axis: Axis) -> Floats:
 def find_landmarks(distance: Volume, axis: Axis) -> dict[str, Floats]:
     """Return ``major_papilla``, ``minor_papilla`` and ``tail_tip``, each (1, 3) [mm], just inside the capsule.
 
-    The major papilla is where the axis begins, on the right hind border of the head; the minor one lies 20 mm away,
-    above and in front of it (published 16–30 mm).
+    The major papilla is the first point of the axis that lies deep enough for a main duct, on the right hind border of
+    the head; the minor one lies 20 mm away, above and in front of it (published 16–30 mm).
     """
-    towards_duodenum = axis.points_mm[0] + 3.0 * np.array([0.8, -0.5, -0.2])
-    major = _at_depth(distance, towards_duodenum, PAPILLA_DEPTH_MM)
+    depth, _ = sample_with_gradient(distance, axis.points_mm)
+    major = axis.points_mm[_first_deep(depth, PAPILLA_DEPTH_MM)]
+    tail = axis.points_mm[len(depth) - 1 - _first_deep(depth[::-1], 1.0)]
     direction = np.array([-0.15, 0.62, 0.77])
-    minor = _at_depth(distance, major + INTERPAPILLARY_MM * direction + [4.0, 0.0, 0.0], 0.7 * PAPILLA_DEPTH_MM)
-    tail = _at_depth(distance, axis.points_mm[-1], 1.0)
-    return {"major_papilla": major[None], "minor_papilla": minor[None], "tail_tip": tail[None]}
+    minor = _at_depth(distance, major + INTERPAPILLARY_MM * direction + [4.0, 0.0, 0.0], 0.6 * PAPILLA_DEPTH_MM)
+    return {"major_papilla": major[None].copy(), "minor_papilla": minor[None], "tail_tip": tail[None].copy()}
+
+
+def _first_deep(depth_mm: Floats, wanted_mm: float) -> int:
+    """Return the first sample that lies deep enough; if none does, the deepest of the first half."""
+    deep = np.flatnonzero(depth_mm >= wanted_mm)
+    return int(deep[0]) if len(deep) else int(np.argmax(depth_mm[: max(len(depth_mm) // 2, 1)]))
 
 
 def _at_depth(distance: Volume, point_mm: Floats, depth_mm: float) -> Floats:
@@ -89,7 +95,7 @@ def _at_depth(distance: Volume, point_mm: Floats, depth_mm: float) -> Floats:
         step = depth_mm - value[0]
         if abs(step) < 0.02:
             break
-        point = point + np.clip(step, -1.0, 1.0) * gradient[0] / max(float(np.linalg.norm(gradient[0])), 0.2)
+        point = point + np.clip(0.6 * step, -1.0, 1.0) * gradient[0] / max(float(np.linalg.norm(gradient[0])), 0.2)
     return point
 
 

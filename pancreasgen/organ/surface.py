@@ -135,10 +135,12 @@ def redistance(field: Field, grid: Grid) -> Field:
         offset[..., k] = ramp.reshape([-1 if axis == k else 1 for axis in range(3)]) - points[..., k]
     distance = np.sqrt((offset**2).sum(axis=-1))
     # Close to the surface its points are too far apart: there the tangent plane at the point is the better judge.
-    close = distance < 5.0 * max(grid.spacing_mm)
+    # At creases the plane means nothing: it is trusted only where it says nearly the same.
+    close = distance < 4.0 * max(grid.spacing_mm)
     index = (points[close] / np.array(grid.spacing_mm, np.float32)).T
     normal = np.stack([ndimage.map_coordinates(part, index, order=1, mode="nearest") for part in gradient], axis=-1)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
-    distance[close] = np.minimum(distance[close], np.abs((offset[close] * normal).sum(axis=1)))
+    plane = np.abs((offset[close] * normal).sum(axis=1))
+    distance[close] = np.where(plane > 0.65 * distance[close], plane, distance[close])
     distance[near] = own
     return np.where(field > 0, distance, -distance).astype(np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -50,11 +52,11 @@ def test_the_body_is_as_thick_as_drawn(organ):
 
 
 def test_landmarks_lie_just_inside(organ):
-    """The papillae lie within 3 mm of the capsule, inside, 14–30 mm apart, on the right border of the head."""
+    """The papillae lie within 4 mm of the capsule, inside, 14–30 mm apart, on the right border of the head."""
     major, minor = organ.landmarks["major_papilla"], organ.landmarks["minor_papilla"]
     for point in (major, minor):
         depth, _ = sample_with_gradient(organ.distance, point)
-        assert 0.5 < depth[0] < 3.2
+        assert 0.5 < depth[0] < 4.0
     assert 14.0 < np.linalg.norm(major - minor) < 30.0
     assert major[0, 0] > organ.landmarks["smv"][:, 0].max() + 10.0
 
@@ -63,7 +65,7 @@ def test_landmarks_lie_just_inside(organ):
 def test_the_grooves_keep_the_vessels_free(organ, name):
     """No tissue lies within 3 mm of the centre of a neighbouring vessel, but the splenic vein touches the gland."""
     points = organ.landmarks[name]
-    dense = np.vstack([np.linspace(a, b, 20) for a, b in zip(points[:-1], points[1:], strict=True)])
+    dense = np.vstack([np.linspace(a, b, 20) for a, b in itertools.pairwise(points)])
     grid = organ.distance.grid
     index = grid.to_index(dense)
     known = np.all((index >= 0) & (index <= np.array(grid.shape) - 1), axis=1)
@@ -77,7 +79,7 @@ def test_veins_keep_their_sides(organ):
 
 
 def test_the_distance_is_a_distance(organ):
-    """Inside, the slope of the signed distance is 1 but on the medial axis: its median is within 2 % of 1, its 99th centile below 1.2."""
+    """Inside, the slope of the distance is 1 but on the medial axis: median within 2 % of 1, 99th centile below 1.2."""
     gradient = np.gradient(organ.distance.data.astype(np.float64))
     slope = np.sqrt(sum(part**2 for part in gradient))
     inside = organ.distance.data > 1.5

@@ -13,7 +13,7 @@ GRID = Grid.centred((41, 41, 41), (1.0, 1.0, 1.0), (0.3, -0.2, 0.1))
 
 
 def test_redistance_of_a_sphere():
-    """From a badly scaled field of a sphere of 12 mm, redistance returns the true distance within 0.3 mm, 0.05 on average."""
+    """From a badly scaled field of a sphere of 12 mm, redistance is right within 0.3 mm, 0.05 on average."""
     x, y, z = GRID.mesh_mm()
     r = np.sqrt(x * x + y * y + z * z)
     field = (0.02 * (12.0**2 - r**2)).astype(np.float32)
