@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 LOOK_MM = 6.0
 CONE_COSINE = 0.2
-_LOOKAHEAD_MM = 7.0
+_LOOKAHEAD_MM = 5.0
 _KIN_ARC_MM = 5.0
 _RAY_MM = 30.0
 

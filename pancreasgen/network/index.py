@@ -41,10 +41,31 @@ def near_kin(parent: Any, length: Any, start: int, limit: float, kin: Any) -> in
 
 
 @njit(cache=True)
+def kinship(other: int, kin: Any, count: int, parent: Any, length: Any) -> float:
+    """Return the arc length [mm] along the tree between the starts of a segment and of the one whose ancestors are kin.
+
+    Infinity if they do not meet within eight generations of the other segment.
+    """
+    up, arc = other, 0.0
+    for _ in range(8):
+        down = 0.0
+        for n in range(count):
+            if kin[n] == up:
+                return arc + down
+            down += length[kin[n]]
+        if up != other:
+            arc += length[up]
+        up = parent[up]
+        if up < 0:
+            break
+    return np.inf
+
+
+@njit(cache=True)
 def collides(p: Any, q: Any, radius: float, up: int, clearance: float, ducts: Any, cells: Any, scratch: Any) -> bool:
     """Return whether the tube p–q comes nearer than clearance to a duct that is not its kin.
 
-    Kin are the ancestors within 1.8 · (both radii + clearance) of arc length, and their direct children.
+    Kin are ducts within 1.8 · (both radii + clearance) of arc length along the tree.
 
     Args:
         p: Start (3,).
@@ -72,12 +93,7 @@ def collides(p: Any, q: Any, radius: float, up: int, clearance: float, ducts: An
                     distance, _, _ = segment_distance(p, q, starts[other], ends[other])
                     if distance >= radius + reserved[other] + clearance:
                         continue
-                    arc, related = 0.0, False
-                    for n in range(count):
-                        if other == kin[n] or parent[other] == kin[n]:
-                            related = arc <= 1.8 * (radius + reserved[other] + clearance)
-                            break
-                        arc += length[kin[n]]
+                    related = kinship(other, kin, count, parent, length) <= 1.8 * (radius + reserved[other] + clearance)
                     if not related:
                         return True
     return False

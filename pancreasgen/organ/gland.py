@@ -178,7 +178,7 @@ def _one_piece(field: NDArray[np.float32], grid: Grid, axis: Axis) -> NDArray[np
     Islands become deep outside, so that no surface is found where they were.
     """
     inner = axis.points_mm[(axis.arc_mm > 4.0) & (axis.arc_mm < axis.arc_mm[-1] - 4.0)]
-    field = np.maximum(field, surface.tube(grid, inner, 3.2))
+    field = np.maximum(field, surface.tube(grid, inner, 4.2))
     pieces, _ = ndimage.label(field > 0)
     i, j, k = np.rint(grid.to_index(inner[len(inner) // 2])).astype(int)
     return np.where((field > 0) & (pieces != pieces[i, j, k]), np.float32(-6.0), field).astype(np.float32)
