@@ -96,3 +96,12 @@ def contained(p: Any, q: Any, rp: float, rq: float, margin: float, sdf: Any, ori
         if travelled >= length:
             return True
         travelled = min(travelled + max(0.8 * room, 0.1), length)
+
+
+@njit(cache=True)
+def contained_many(starts: Any, ends: Any, radii: Any, margin: float, sdf: Any, origin: Any, spacing: float) -> Any:
+    """Return :func:`contained` for tubes from starts to ends (M, 3) with radii (M, 2) at both."""
+    inside = np.empty(starts.shape[0], np.bool_)
+    for row in range(starts.shape[0]):
+        inside[row] = contained(starts[row], ends[row], radii[row, 0], radii[row, 1], margin, sdf, origin, spacing)
+    return inside

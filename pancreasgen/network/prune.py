@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pancreasgen.base.errors import BadInputError
-from pancreasgen.network.geometry import contained
+from pancreasgen.network.geometry import contained_many
 from pancreasgen.network.radii import bottom_up
 from pancreasgen.organ.organ import Organ
 
@@ -84,12 +84,14 @@ def settle(tree: Tree, organ: Organ, anchor_mm: dict[int, float], gamma: float, 
 
 def _outside(tree: Tree, organ: Organ, margin_mm: float) -> NDArray[np.bool_]:
     grid = organ.distance.grid
-    where = (organ.distance.data, np.asarray(grid.origin_mm), float(grid.spacing_mm[0]))
-    near = tree.proximal_radius_mm()
-    return np.array(
-        [
-            not contained(tree.start_mm[row], tree.end_mm[row], near[row], tree.radius_mm[row], margin_mm, *where)
-            for row in range(len(tree.parent))
-        ],
-        dtype=np.bool_,
+    radii = np.column_stack([tree.proximal_radius_mm(), tree.radius_mm])
+    inside = contained_many(
+        tree.start_mm,
+        tree.end_mm,
+        radii,
+        margin_mm,
+        organ.distance.data,
+        np.asarray(grid.origin_mm),
+        grid.spacing_mm[0],
     )
+    return ~np.asarray(inside, dtype=np.bool_)
