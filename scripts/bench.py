@@ -6,8 +6,10 @@ Every run of a case is a process of its own on two cores, from the start of Pyth
 run is a quick case that fills the cache of compiled kernels; it is not counted. Times are medians.
 
 Seconds belong to the machine. The peer computes the same line integrals with scipy in the same run: if seconds grow and
-the ratio stays, the machine is slow; if the ratio falls, the projector is. If stages take longer than their CPU time, or two cores are no faster than one, something
-else is at work: measure again when it is not. Exit code 1 if a goal is missed.
+the ratio stays, the machine is slow; if the ratio falls, the projector is. If stages take longer than their CPU time,
+or two cores are no faster than one, something else is at work: measure again when it is not.
+
+Exit code 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -41,9 +43,7 @@ HELP_RUNS, PEER_RUNS = 5, 3
 PEER_VIEWS = 96  # of those of the protocol; the cost of a view does not depend on their number
 STAGES = {"organ": "organ", "ducts": "ducts", "tissue": "tissue", "scan": "scan", "truth": "truth", "write": "writing"}
 
-Row = tuple[
-    str, float, float, float
-]  # name of a stage, its time, its time on all cores [s], peak memory at its end [GB]
+Row = tuple[str, float, float, float]  # stage, seconds, CPU seconds, peak memory at its end [GB]
 
 
 def peak_gb() -> float:
@@ -137,7 +137,8 @@ def help_seconds(words: list[str]) -> float:
 def print_helps() -> float:
     """Print the times of all help texts; return the longest [s]."""
     times = {" ".join(words) or "pancreasgen": help_seconds(words) for words in all_helps()}
-    print("--help, median of 5 [s]: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in times.items()))
+    listed = ", ".join(f"{name} {seconds:.2f}" for name, seconds in times.items())
+    print(f"--help, median of {HELP_RUNS} [s]: {listed}")
     return max(times.values())
 
 
@@ -249,9 +250,8 @@ def main() -> int:
     quick, cores = given.case == "quick", keep_to_cores()
     load = f", load before {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("pancreasgen", "numpy", "numba", "scipy"))
-    print(
-        f"{given.case} case, {cores} cores, {platform.machine()}{load}, Python {platform.python_version()}, {versions}"
-    )
+    print(f"{given.case} case, {cores} cores, {platform.machine()}{load}")
+    print(f"Python {platform.python_version()}, {versions}")
     warm = sum(row[1] for row in in_new_process(quick=True))
     print(f"first run, a quick case, not counted: {warm:.1f} s\n", flush=True)
     seconds, gigabytes = print_stages([in_new_process(quick) for _ in range(given.repeat)])
@@ -260,7 +260,7 @@ def main() -> int:
     print(flush=True)
     print_peer(quick)
     print()
-    goals = [(f"{given.case} case on {CORES} cores", seconds, GOALS_S[given.case], "s")]
+    goals = [(f"{given.case} case on {cores} cores", seconds, GOALS_S[given.case], "s")]
     if not quick:
         goals.append(("its memory", gigabytes, GOAL_STANDARD_GB, "GB"))
     goals.append(("slowest --help", slowest_help, GOAL_HELP_S, "s"))

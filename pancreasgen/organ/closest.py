@@ -12,7 +12,7 @@ from numba import njit
 def propagate(points: Any, known: Any, spacing: Any) -> None:
     """Replace each voxel's surface point by the nearest one that any of its neighbours knows; in place.
 
-    A voxel hears from its three predecessors along the axes, for each of the eight directions of sweep, twice
+    A voxel hears from its three predecessors along the axes, for each of the eight directions of sweep
     (Danielsson 1980, with points of the surface instead of voxels).
 
     Args:
@@ -21,7 +21,7 @@ def propagate(points: Any, known: Any, spacing: Any) -> None:
         spacing: Size of a voxel (3,) [mm].
     """
     nx, ny, nz = known.shape
-    for sweep in range(16):
+    for sweep in range(8):
         sx, sy, sz = 1 - 2 * (sweep & 1), 1 - (sweep & 2), 1 - (sweep & 4) // 2
         for a in range(nx):
             i = a if sx > 0 else nx - 1 - a

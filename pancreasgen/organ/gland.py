@@ -9,6 +9,7 @@ Assumed: heights of the sections, chosen so that the mean volume is that of Sais
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,7 @@ class Gland:
         return cls(**data)
 
 
+@lru_cache(maxsize=2)  # the image grid and the case both need it; an organ is immutable
 def shape_organ(gland: Gland, chance: Chance) -> Organ:
     """Shape the gland: axis, section, head and uncinate, grooves, relief, then a true distance.
 
