@@ -23,7 +23,7 @@ def frozen_array(
             memory is passed on without a copy.
         name: Name used in the message.
         shape: Wanted shape; None stands for any length.
-        dtype: Wanted type; the cast must not change values' kind (float to int is refused).
+        dtype: Wanted type; the cast must not change values' kind (float to int is refused), and whole numbers must fit.
         finite: Whether NaN and infinity are refused.
 
     Raises:
@@ -34,7 +34,10 @@ def frozen_array(
     """
     source = np.asarray(value)
     wanted = np.dtype(dtype)
-    if source.size and not np.can_cast(source.dtype, wanted, "same_kind"):
+    whole = source.dtype.kind in "iu" and wanted.kind in "iu"
+    if whole and source.size and not (source.min() >= np.iinfo(wanted).min and source.max() <= np.iinfo(wanted).max):
+        raise BadInputError(f"{name} holds whole numbers that {wanted} cannot hold")
+    if source.size and not whole and not np.can_cast(source.dtype, wanted, "same_kind"):
         raise BadInputError(f"{name} must be of type {wanted}, not {source.dtype}")
     if source.ndim != len(shape) or any(
         want is not None and have != want for have, want in zip(source.shape, shape, strict=False)

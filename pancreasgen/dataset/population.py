@@ -78,7 +78,7 @@ class Law:
         """Return the value at a uniform number in [0, 1).
 
         >>> Law("a", "normal", low=110, high=210, mean=162, sd=17).draw(0.5)
-        161.96...
+        161.97...
         >>> Law("b", "choice", choices=("x", "y"), weights=(1, 3)).draw(0.3)
         'y'
         """
