@@ -17,7 +17,7 @@ from pancreasgen.anatomy.physique import Physique
 from pancreasgen.anatomy.structures import DUCTS, STRUCTURES, VALUES, structure
 from pancreasgen.anatomy.tissues import palette, tissue_index
 from pancreasgen.anatomy.vessels import Tube, build_vessels
-from pancreasgen.anatomy.viscera import build_viscera
+from pancreasgen.anatomy.viscera import build_viscera, colon_course, gas_level_mm, stomach_course
 from pancreasgen.anatomy.voxelize import draw_centerline, duct_cover
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.errors import BadInputError
@@ -129,12 +129,14 @@ def _paint_organs(
     canvas: Canvas, space: Space, frame: Frame, organ: Organ, vessels: list[Tube], physique: Physique
 ) -> None:
     gland = _on_lattice(organ, space)
-    named = [
-        tube(space.grid, v.points_mm, v.radii_mm, REACH_MM) for v in vessels if v.structure != "mesenteric_vessels"
-    ]
-    fields = build_viscera(space, frame, organ, gland, union(*named), physique)
+    named: dict[str, Field] = {}
+    for vessel in vessels:
+        if vessel.structure != "mesenteric_vessels":
+            own = tube(space.grid, vessel.points_mm, vessel.radii_mm, REACH_MM)
+            named[vessel.structure] = union(own, named.get(vessel.structure, own))
+    fields = build_viscera(space, frame, organ, gland, named, physique)
     _paint_tubes(canvas, vessels, above=25, below=30)
-    content = 1.0 - physique.bowel_gas_fraction
+    courses = {"colon": colon_course(frame), "stomach": stomach_course(frame, organ, physique)}
     wall = [(0.0, "bowel_wall"), (2.4, "gi_content")]
     medulla = space.noise("pyramids", 9.0)
     fluid = "gi_fluid"
@@ -156,20 +158,10 @@ def _paint_organs(
         if name.startswith("kidney"):
             inner = np.minimum(fields[name] - 6.5, 2.2 * medulla).astype(np.float32)
             canvas.paint(inner, space.grid, VALUES[label], [(0.0, "kidney_medulla")])
-        if name in ("colon", "stomach"):
-            gas = _gas(space, fields[name], 2.4 if name == "colon" else 4.0, content)
+        if name in courses:  # gas in front, down to a horizontal level
+            above = space.xyz[1] - np.float32(gas_level_mm(courses[name], physique.bowel_gas_fraction))
+            gas = np.minimum(fields[name] - np.float32(2.4 if name == "colon" else 4.0), above)
             canvas.paint(gas, space.grid, VALUES[label], [(0.0, "air")])
-
-
-def _gas(space: Space, hollow: Field, wall_mm: float, content: float) -> Field:
-    """Return the gas of a hollow organ: the front of each part of it, behind a level that rises with the content."""
-    inside = hollow > wall_mm
-    y = np.broadcast_to(space.xyz[1], hollow.shape)
-    slow = ndimage.uniform_filter(np.where(inside, y, 0.0).astype(np.float32), (17, 1, 17))
-    weight = ndimage.uniform_filter(inside.astype(np.float32), (17, 1, 17))
-    middle = slow.sum(axis=1, keepdims=True) / np.maximum(weight.sum(axis=1, keepdims=True), 1e-3)
-    level = middle + np.float32(30.0 * (content - 0.5))
-    return np.minimum(hollow - np.float32(wall_mm), y - level).astype(np.float32)
 
 
 def _paint_tubes(canvas: Canvas, vessels: list[Tube], above: int, below: int) -> None:

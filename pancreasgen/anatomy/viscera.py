@@ -6,18 +6,22 @@ and the spleen follow the gland. Where two organs would meet, the one that is se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from pancreasgen.anatomy.fields import Field, Points, Space, carve, ellipsoid, smooth_course, tilt, tube, union
 from pancreasgen.anatomy.frame import Frame
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.organ.organ import Organ
 
+LIVER_TO_SPINE_MM = 10.0
+
 
 def build_viscera(
-    space: Space, frame: Frame, organ: Organ, gland: Field, vessels: Field, physique: Physique
+    space: Space, frame: Frame, organ: Organ, gland: Field, named: Mapping[str, Field], physique: Physique
 ) -> dict[str, Field]:
     """Build all organs but the gland.
 
@@ -26,7 +30,7 @@ def build_viscera(
         frame: The body wall.
         organ: The gland.
         gland: Its distance on the lattice.
-        vessels: Distance to all named vessels on the lattice.
+        named: Distances to the named vessels on the lattice; ``splenic_artery`` and ``splenic_vein`` among them.
         physique: Sizes, fillings and the fat between organs.
 
     Returns:
@@ -36,30 +40,82 @@ def build_viscera(
     fat = physique.visceral_fat_mm
     room = np.minimum(frame.abdomen - np.float32(1.0 + 0.15 * fat), -frame.muscle - np.float32(1.0))
     fields: dict[str, Field] = {}
-    taken = [gland + np.float32(0.2 * fat), vessels + np.float32(0.5), frame.spine + np.float32(2.0)]
+    vessels, column = union(*named.values()), union(frame.spine, frame.discs)
+    taken = [gland + np.float32(0.2 * fat), vessels + np.float32(0.5), column + np.float32(2.0)]
 
     def settle(name: str, field: Any, gap_mm: float) -> None:
         own = np.minimum(carve(field, *taken), room).astype(np.float32)
         fields[name] = own
         taken.append(own + np.float32(gap_mm))
 
-    taken[0] = gland + np.float32(0.2)
+    taken[0], taken[1] = gland + np.float32(0.2), vessels + np.float32(1.5)
     settle("duodenum", _duodenum(space, organ, physique), 0.4 * fat)
-    taken[0] = gland + np.float32(0.3 * fat)
+    taken[0], taken[1] = gland + np.float32(0.3 * fat), vessels + np.float32(0.5)
     for name, field in _adrenals(space).items():
         settle(name, field, 2.0)
     for name, field in _kidneys(space, physique).items():
         settle(name, field, 0.9 * fat)
     taken[1] = vessels + np.float32(0.8)
-    settle("stomach", _stomach(space, frame, organ, physique), 0.4 * fat)
+    splenic = union(gland, named["splenic_artery"], named["splenic_vein"])
+    bed = _bed(space, splenic) + np.float32(2.5 + 0.4 * fat)
+    hollow = -union(-_stomach(space, frame, organ, physique), bed, vessels + np.float32(4.0), blend_mm=8.0)
+    settle("stomach", hollow, 0.4 * fat)
     settle("spleen", _spleen(space, frame, physique), 0.4 * fat)
     settle("gallbladder", _gallbladder(space, frame, physique), 0.6)
     taken[1] = vessels - np.float32(1.0)
-    settle("liver", _liver(space, frame, physique), 0.4 * fat + 0.5)
-    taken[1] = vessels + np.float32(1.5)
+    bay = union(_great_bay(named), column + np.float32(LIVER_TO_SPINE_MM), blend_mm=16.0)
+    settle("liver", -union(-_liver(space, frame, physique), bay, blend_mm=8.0), 0.4 * fat + 0.5)
+    taken[:3] = [gland + np.float32(2.5 + 0.3 * fat), vessels + np.float32(2.5), column + np.float32(2.0)]
     settle("colon", _colon(space, frame), 0.5 * fat + 0.5)
     settle("small_bowel", _small_bowel(space, frame, carve(room, *taken, gap_mm=3.0)), 1.0)
     return fields
+
+
+def behind(field: Field) -> Field:
+    """Return a shape (x, y, z) and all that lies behind it: its shadow in light from the front.
+
+    The shadow is a union of copies of the shape, hence its distance is as good as the shape's.
+    """
+    return np.ascontiguousarray(np.maximum.accumulate(field[:, ::-1], axis=1)[:, ::-1])
+
+
+def _bed(space: Space, field: Field) -> Field:
+    """Return the shadow of what the stomach lies on; it widens backwards, 1 : 1 to the sides and 1 : 2 up and down."""
+    out = field.copy()
+    nodes = np.rint(space.grid.axis_mm(1) / space.grid.spacing_mm[1]).astype(int)
+    for row in range(field.shape[1] - 2, -1, -1):
+        reach = (3, 3) if nodes[row] % 2 else (3, 1)  # every other node of the world's lattice, not of this grid's
+        out[:, row] = np.maximum(field[:, row], ndimage.maximum_filter(out[:, row + 1], reach, mode="nearest"))
+    return out
+
+
+def gas_level_mm(course: tuple[Points, Points], share: float) -> float:
+    """Return the level above which (y, patient supine) a hollow organ's gas lies [mm].
+
+    Gas and content settle by weight, so the level is one horizontal plane per organ. It follows from the organ's
+    course and not from its voxels, so that it does not depend on the field of view.
+
+    Args:
+        course: Points (K, 3) and radii (K,) of the organ before others press on it [mm].
+        share: Share of the volume that is gas, 0 to 1.
+
+    Returns:
+        The level for which the share of the tube's volume (a sum over discs across the course) lies in front of it.
+
+    >>> round(gas_level_mm((np.array([[0.0, 7, 0], [0, 7, 50]]), np.array([9.0, 9.0])), 0.5), 6)
+    7.0
+    """
+    points, radii = smooth_course(*course)
+    way = np.diff(points, axis=0)
+    length = np.linalg.norm(way, axis=1)
+    wide = 0.5 * (radii[1:] + radii[:-1])
+    height = np.linspace(-0.995, 0.995, 200)  # strips of a disc, in radii
+    lean = np.sqrt(np.maximum(1.0 - (way[:, 1] / length) ** 2, 0.0))
+    y = 0.5 * (points[1:, 1] + points[:-1, 1])[:, None] + (wide * lean)[:, None] * height
+    weight = (length * wide**2)[:, None] * np.sqrt(1 - height**2)
+    order = np.argsort(y, axis=None, kind="stable")
+    below = np.cumsum(weight.ravel()[order])
+    return float(np.interp(1.0 - share, (below - 0.5 * weight.ravel()[order]) / below[-1], y.ravel()[order]))
 
 
 def _course_tube(space: Space, points: Any, radii: Any, reach_mm: float = 15.0) -> Field:
@@ -143,7 +199,8 @@ def _adrenals(space: Space) -> dict[str, Field]:
     return {"adrenal_right": right, "adrenal_left": left}
 
 
-def _stomach(space: Space, frame: Frame, organ: Organ, physique: Physique) -> Field:
+def stomach_course(frame: Frame, organ: Organ, physique: Physique) -> tuple[Points, Points]:
+    """Return points (8, 3) and radii (8,) of the stomach from the fundus to the pylorus [mm]."""
     place = frame.scale
     size = 0.72 + 0.5 * physique.stomach_filling
     pylorus = _pylorus(organ)
@@ -158,7 +215,11 @@ def _stomach(space: Space, frame: Frame, organ: Organ, physique: Physique) -> Fi
         pylorus,
     ]
     radii = np.array([34.0, 40.0, 36.0, 30.0, 26.0, 21.0, 15.0, 10.0]) * size
-    return _course_tube(space, points, radii, 30.0) + 1.8 * space.noise("stomach", 28.0)
+    return np.array(points), radii
+
+
+def _stomach(space: Space, frame: Frame, organ: Organ, physique: Physique) -> Field:
+    return _course_tube(space, *stomach_course(frame, organ, physique), 30.0) + 1.8 * space.noise("stomach", 28.0)
 
 
 def _spleen(space: Space, frame: Frame, physique: Physique) -> Field:
@@ -176,6 +237,12 @@ def _gallbladder(space: Space, frame: Frame, physique: Physique) -> Field:
     return _course_tube(space, points, np.array([0.3, 0.75, 1.0, 0.9]) * wide, 20.0)
 
 
+def _great_bay(named: Mapping[str, Field]) -> Field:
+    """Return the room of the great vessels, to which the liver lies right and in front: all behind and between."""
+    cava, aorta = named["inferior_vena_cava"], named["aorta"]
+    return union(behind(cava - np.float32(1.0)), behind(aorta + np.float32(4.0)))
+
+
 def _liver(space: Space, frame: Frame, physique: Physique) -> Field:
     size = physique.liver_scale
     place = frame.scale
@@ -191,14 +258,18 @@ def _liver(space: Space, frame: Frame, physique: Physique) -> Field:
     return carve(body, teres, porta, cava)
 
 
-def _colon(space: Space, frame: Frame) -> Field:
-    """Ascending colon, hepatic flexure, transverse colon in front, splenic flexure, descending colon; haustra."""
+def colon_course(frame: Frame) -> tuple[Points, Points]:
+    """Return points (13, 3) and radii (13,): ascending colon, transverse colon in front, descending colon [mm]."""
     place = frame.scale
     right = [place(98, 2, -130), place(100, 10, -80), place(94, 34, -48), place(66, 70, -46)]
     middle = [place(28, 84, -62), place(-14, 86, -66), place(-56, 84, -52), place(-92, 64, -18)]
     left = [place(-108, 44, 14), place(-116, 18, 6), place(-114, -4, -28), place(-110, -6, -80), place(-108, -4, -130)]
-    radii = [23, 23, 22, 20, 19, 19, 19, 20, 19, 17, 15, 14, 14]
-    return _course_tube(space, [*right, *middle, *left], radii) + 1.6 * space.noise("haustra", 13.0)
+    radii = np.array([23.0, 23, 22, 20, 19, 19, 19, 20, 19, 17, 15, 14, 14])
+    return np.array([*right, *middle, *left]), radii
+
+
+def _colon(space: Space, frame: Frame) -> Field:
+    return _course_tube(space, *colon_course(frame)) + 1.6 * space.noise("haustra", 13.0)
 
 
 def _small_bowel(space: Space, frame: Frame, free: Field) -> Field:

@@ -52,7 +52,8 @@ def network(organ):
     n = len(axis)
     minor = organ.landmarks["minor_papilla"][0]
     nodes = np.vstack([axis, minor, axis[n // 2] + [0, 0, 7.0]])
-    radii = np.concatenate([np.linspace(1.6, 0.6, n), [0.6, 0.8]])
+    # a side branch of 1.2 mm fills half of some voxel of GRID wherever it lies, even along the corner of four
+    radii = np.concatenate([np.linspace(1.6, 0.6, n), [0.6, 1.2]])
     segments = [[k, k + 1] for k in range(n - 1)] + [[n // 5, n], [n // 2, n + 1]]
     kinds = [Kind.MAIN] * (n - 1) + [Kind.ACCESSORY, Kind.SIDE]
     orders = np.array([0] * n + [1], np.int16)
