@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -12,15 +13,15 @@ EPILOG = "The same command again goes on where the last one stopped; complete ca
 
 
 @click.command(epilog=EPILOG)
-@click.option("-n", "number", type=options.Number(1, 10_000_000), default=1, show_default=True, help="How many cases.")
+@click.option("-n", "number", type=options.Number(1, 10_000_000), help="How many cases.  [default: 1]")
 @options.seed()
 @options.out("Folder of the dataset.")
 @options.subject()
 @click.option("--workers", type=options.Number(1, 1024), help="Processes.  [default: by cores and memory]")
-@click.option("--only", metavar="7,12", default=None, help="Make only these cases.")
+@click.option("--only", metavar="7,12", default=None, help="Make these cases, instead of the first -n.")
 @options.quiet()
 def command(
-    number: int, seed: int, out: Path, population: str, grammar: str, protocol: str, quick: bool,
+    number: int | None, seed: int, out: Path, population: str, grammar: str, protocol: str, quick: bool,
     overrides: tuple[str, ...], workers: int | None, only: str | None, quiet: bool,
 ) -> int:  # fmt: skip
     """Make a dataset: CT images with labels and ducts, a folder per case."""
@@ -39,34 +40,37 @@ def command(
     store = open_store(out, settings)
     announce_compilation(quiet)
     workers = workers or batch.sensible_workers(settings, len(indices))
+    started = time.perf_counter()
     with progress(len(indices), quiet) as watch:
         records = batch.generate(store, settings, indices, workers=workers, painters=PAINTERS, watch=watch)
+    seconds = time.perf_counter() - started
     for record in records:
         if record.failed:
             click.echo(f"warning: case {record.index} did not pass: {', '.join(record.failed)}", err=True)
     if not quiet:
-        seconds = sum(record.seconds for record in records) / max(len(records), 1)
-        made = f"{len(records)} made ({seconds:.0f} s each)" if records else "nothing left to make"
-        click.echo(f"{out}: {len(indices)} cases, {made}")
+        made = f"{len(records)} made in {seconds:.0f} s" if records else "nothing left to make"
+        click.echo(f"{out}: {options.counted(len(indices), 'case')}, {made}")
         click.echo(f"open {store.case_folder(indices[0]) / 'preview.png'} or the .nii.gz files beside it in 3D Slicer")
     return 0
 
 
-def chosen(only: str | None, number: int) -> list[int]:
+def chosen(only: str | None, number: int | None) -> list[int]:
     """Return the numbers of the cases that are wanted.
 
     Args:
         only: Numbers with commas, or None for the first ones.
-        number: How many cases, if only is None.
+        number: How many cases, if only is None; None for one.
 
     Raises:
-        click.UsageError: If a number is not one.
+        click.UsageError: If a number is not one, or both are given.
 
-    >>> chosen("7,12", 1)
+    >>> chosen("7,12", None)
     [7, 12]
     """
     if only is None:
-        return list(range(number))
+        return list(range(number or 1))
+    if number is not None:
+        raise click.UsageError("give either -n, for the first cases, or --only, for those that it lists; not both")
     words = [word.strip() for word in only.split(",")]
     if not all(word.isdecimal() and len(word) < 10 for word in words):
         raise click.UsageError(f"--only must be whole numbers from 0 to 999999999 with commas between, not {only}")

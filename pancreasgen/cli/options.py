@@ -36,7 +36,7 @@ class Number(click.ParamType[int]):
 
 def out(text: str) -> Decorator:
     """Return the option ``-o/--out``."""
-    return click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help=text)
+    return click.option("-o", "--out", type=click.Path(path_type=Path, readable=False), required=True, help=text)
 
 
 def seed() -> Decorator:
@@ -73,3 +73,12 @@ def subject() -> Decorator:
 def quiet() -> Decorator:
     """Return the option ``-q``."""
     return click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "case"), counted(2, "case")
+    ('1 case', '2 cases')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

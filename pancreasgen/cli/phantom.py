@@ -22,7 +22,7 @@ def command(
     """Make the anatomy of one case as a label volume, without a scan."""
     from pancreasgen.anatomy.phantom import compose, labels_on
     from pancreasgen.cli.progress import announce_compilation
-    from pancreasgen.dataset.disk import wanted_suffix, write_output
+    from pancreasgen.dataset.disk import check_output, wanted_suffix, write_output
     from pancreasgen.dataset.grammars import find_grammar
     from pancreasgen.dataset.nifti import nifti_bytes
     from pancreasgen.dataset.settings import make_settings, parse_overrides
@@ -34,6 +34,7 @@ def command(
         find_grammar(grammar), seed=seed, population=population, protocol=protocol, quick=quick,
         overrides=parse_overrides(overrides),
     )  # fmt: skip
+    check_output(out, grammar)
     announce_compilation(quiet)
     recipe = settings.recipe(index)
     subject = recipe.subject

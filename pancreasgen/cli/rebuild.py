@@ -10,7 +10,7 @@ from pancreasgen.cli import options
 
 
 @click.command()
-@click.argument("case", type=click.Path(path_type=Path), metavar="case.json")
+@click.argument("case", type=click.Path(path_type=Path, readable=False), metavar="case.json")
 @options.out("Folder to make.")
 @options.quiet()
 def command(case: Path, out: Path, quiet: bool) -> int:

@@ -11,7 +11,7 @@ from pancreasgen.cli import options
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path), metavar="DATA")
+@click.argument("data", type=click.Path(path_type=Path, readable=False), metavar="DATA")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @options.quiet()
 def command(data: Path, as_json: bool, quiet: bool) -> int:
@@ -26,5 +26,6 @@ def command(data: Path, as_json: bool, quiet: bool) -> int:
         for item in problems:
             click.echo(f"{item.place}: {item.text}")
         if not quiet:
-            click.echo(f"{data}: {number} cases, {len(problems) or 'no'} problem{'s' if len(problems) != 1 else ''}")
+            found = options.counted(len(problems), "problem") if problems else "no problems"
+            click.echo(f"{data}: {options.counted(number, 'case')}, {found}")
     return 1 if problems else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,25 +25,32 @@ _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _SHAPE = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT}
 
 
-def explained(error: OSError, path: Path, doing: str) -> PancreasgenError:
+def explained(error: OSError, path: Path, doing: str, inner: bool = True) -> PancreasgenError:
     """Return the letter for a system error met while doing something to a path.
+
+    Args:
+        error: What the system said.
+        path: What the user calls the place.
+        doing: The verb.
+        inner: Whether the place that the system names may be told instead; not so for drafts.
 
     >>> explained(OSError(errno.ENOSPC, "No space left on device"), Path("demo"), "write").exit_code
     74
     """
-    place = f"cannot {doing} {error.filename or path}: {error.strerror or error}"
+    place = f"cannot {doing} {(inner and error.filename) or path}: {error.strerror or error}"
     if error.errno in _FULL:
         return DiskError(place, "free some space, then give the same command again: complete cases are kept")
     if error.errno in _REFUSED:
-        return NoPermissionError(place, "choose a folder that you may write to, or ask for the right to")
+        other = "a file that you may read" if doing == "read" else "a place that you may write to"
+        return NoPermissionError(place, f"choose {other}, or ask for the right to")
     if error.errno in _SHAPE:
         return CannotCreateError(place, "choose another place")
     return DiskError(place, "look after the disk, then give the same command again: complete cases are kept")
 
 
 @contextmanager
-def explaining(path: Path, doing: str) -> Iterator[None]:
-    """Turn system errors inside the block into letters about the path.
+def explaining(path: Path, doing: str, inner: bool = True) -> Iterator[None]:
+    """Turn system errors inside the block into letters about the path; see :func:`explained`.
 
     Raises:
         DiskError: If the disk is full or fails.
@@ -52,7 +60,7 @@ def explaining(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise explained(error, path, doing) from error
+        raise explained(error, path, doing, inner) from error
 
 
 def read_bytes(path: Path, kind: str, limit: int = 64_000_000) -> bytes:
@@ -68,20 +76,46 @@ def read_bytes(path: Path, kind: str, limit: int = 64_000_000) -> bytes:
         BadInputError: If it is a folder or too large.
         NoPermissionError: If it may not be read.
     """
-    if not path.exists():
-        raise MissingInputError(f"there is no {kind} file {path}", "look at the spelling of its path")
-    if not path.is_file():
-        raise BadInputError(f"{path} is not a file; a {kind} file is wanted")
-    size = path.stat().st_size
+    size = input_size(path, f"{kind} file")
     if size > limit:
         raise BadInputError(f"{path} has {size:,} bytes; a {kind} file may have {limit:,}")
     with explaining(path, "read"):
         return path.read_bytes()
 
 
-def write_new(path: Path, content: bytes) -> None:
-    """Write a file that must not exist yet, and wait until the disk holds it."""
-    with explaining(path, "write"):
+def input_size(path: Path, kind: str) -> int:
+    """Return the size [bytes] of a file that a user named.
+
+    Args:
+        path: The file.
+        kind: What the file should be, for the message.
+
+    Raises:
+        MissingInputError: If there is no such file.
+        BadInputError: If it is a folder, a pipe or the like.
+        NoPermissionError: If it may not be read.
+    """
+    with explaining(path, "read"):
+        try:
+            facts = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise MissingInputError(f"there is no {kind} {path}", "look at the spelling of its path") from None
+        if not stat.S_ISREG(facts.st_mode):
+            raise BadInputError(f"{path} is not a file; a {kind} is wanted")
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return facts.st_size
+
+
+def write_new(path: Path, content: bytes, shown: Path | None = None) -> None:
+    """Write a file that must not exist yet, and wait until the disk holds it.
+
+    Args:
+        path: The file.
+        content: All of it.
+        shown: What the user calls it, if the path is a draft's.
+    """
+    with explaining(shown or path, "write", inner=False):
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
@@ -97,14 +131,18 @@ def write_by_rename(path: Path, content: bytes, scratch: Path) -> None:
         content: All of it.
         scratch: Folder on the same file system for the draft.
     """
-    draft = scratch / f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}"
+    draft = _draft(scratch)
     try:
-        write_new(draft, content)
-        with explaining(path, "write"):
+        write_new(draft, content, path)
+        with explaining(path, "write", inner=False):
             draft.replace(path)
             sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _draft(folder: Path) -> Path:
+    return folder / f".pancreasgen.{os.getpid()}.{os.urandom(4).hex()}"
 
 
 def sync_folder(path: Path) -> None:
@@ -141,6 +179,59 @@ def wanted_suffix(path: Path, suffix: str) -> None:
         raise UsageError(f"{path} must end in {suffix}")
 
 
+def check_output(path: Path, *inputs: Path | str | None) -> None:
+    """Find out, before any work is done, whether a file can be written, and refuse to replace what is read.
+
+    Args:
+        path: The file that a user asked for.
+        inputs: Files that the work reads, or names, which may be files or not.
+
+    Raises:
+        UsageError: If the output is one of the inputs, by whatever name or link.
+        CannotCreateError: If its folder does not exist, or a folder has its name.
+        NoPermissionError: If the system refuses.
+    """
+    refuse_same(path, *inputs)
+    with explaining(path, "write"):
+        if path.is_symlink() and not path.exists():
+            raise CannotCreateError(f"{path} is a link to nothing", "remove it, or choose another name with -o")
+        if path.is_dir():
+            raise CannotCreateError(f"{path} is a folder; a file is wanted", "choose another name with -o")
+        if not path.parent.is_dir():
+            raise CannotCreateError(f"there is no folder {path.parent}", "make it first, or choose another with -o")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    check_folder(path.parent, path)
+
+
+def check_folder(folder: Path, shown: Path) -> None:
+    """Try whether files can be made in a folder.
+
+    Args:
+        folder: The folder, which exists.
+        shown: What the user wants to make in it.
+
+    Raises:
+        NoPermissionError: If the system refuses.
+        DiskError: If the disk is full or fails.
+    """
+    draft = _draft(folder)
+    write_new(draft, b"", shown)
+    draft.unlink()
+
+
+def refuse_same(path: Path, *inputs: Path | str | None) -> None:
+    """Refuse an output that is an input, by whatever name or link.
+
+    Raises:
+        UsageError: If it is.
+    """
+    with explaining(path, "open"):
+        for source in inputs:
+            if source is not None and path.exists() and Path(source).exists() and path.samefile(source):
+                raise UsageError(f"{path} is the input itself, which would be lost", "choose another name with -o")
+
+
 def write_output(path: Path, content: bytes) -> None:
     """Write one file that a user asked for, replacing an older one in one step.
 
@@ -149,9 +240,5 @@ def write_output(path: Path, content: bytes) -> None:
         DiskError: If the disk is full or fails.
         NoPermissionError: If the system refuses.
     """
-    with explaining(path, "open"):
-        if path.is_dir():
-            raise CannotCreateError(f"{path} is a folder; a file is wanted", "choose another name with -o")
-        if not path.parent.is_dir():
-            raise CannotCreateError(f"there is no folder {path.parent}", "make it first, or choose another with -o")
+    check_output(path)
     write_by_rename(path, content, path.parent)

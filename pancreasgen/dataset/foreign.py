@@ -22,6 +22,7 @@ from pancreasgen.scan.protocol import Protocol, load_protocol
 from pancreasgen.scan.scan import scan
 
 _HU_RANGE = (-1024.0, 10_000.0)
+_VOLUME_HU = (-3072.0, 20_000.0)  # from the lowest value that scanners pad with to far above any metal
 
 
 def scanner(name: str, quick: bool, overrides: Mapping[str, str]) -> Protocol:
@@ -46,16 +47,21 @@ def scanner(name: str, quick: bool, overrides: Mapping[str, str]) -> Protocol:
 def read_source(path: Path, table: Path | None) -> tuple[Volume, Orientation]:
     """Return a volume of HU, read as such or made from labels and a table.
 
+    Scanners fill what they did not measure with values down to −3072; whatever lies below −1000 HU is scanned as
+    −1000 HU, nothing.
+
     Args:
         path: The volume.
         table: CSV with the columns ``value`` and ``hu``, if the volume holds labels.
 
     Raises:
-        BadInputError: If a file is wrong, or a label is not in the table.
+        BadInputError: If a file is wrong, a value is no HU (outside −3072 to 20,000), or a label is not in the table.
         MissingInputError: If a file is missing.
     """
     if table is None:
-        return read_nifti(path, Quantity.HU)
+        volume, orientation = read_nifti(path, Quantity.HU)
+        _check_hu(volume, path)
+        return volume, orientation
     hu_of = read_table(table)
     labels, orientation = read_nifti(path, Quantity.LABEL)
     present = np.unique(labels.data).tolist()
@@ -65,6 +71,19 @@ def read_source(path: Path, table: Path | None) -> tuple[Volume, Orientation]:
     lookup = np.zeros(256, dtype=np.float32)
     lookup[list(hu_of)] = list(hu_of.values())
     return Volume(lookup[labels.data], labels.grid, Quantity.HU), orientation
+
+
+def _check_hu(volume: Volume, path: Path) -> None:
+    """Refuse a volume whose numbers cannot be HU."""
+    low, high = _VOLUME_HU
+    # Infinity is outside too; NaN compares as nothing and is refused by `from_hu`.
+    for value in (float(volume.data.min()), float(volume.data.max())):
+        if value < low or value > high:
+            raise BadInputError(
+                f"{path} holds the value {value:g}; HU lie between {low:g} and {high:g}",
+                "if the volume holds labels, say their HU with --labels TABLE.csv; if it holds other numbers,\n"
+                "make HU of them (water 0, air −1000)",
+            )
 
 
 def read_table(path: Path) -> dict[int, float]:

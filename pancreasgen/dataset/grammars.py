@@ -9,7 +9,7 @@ from pathlib import Path
 import pancreasgen
 from pancreasgen.base.checks import unknown_name
 from pancreasgen.base.errors import BadInputError, PancreasgenError
-from pancreasgen.dataset.disk import read_bytes
+from pancreasgen.dataset.disk import explaining, read_bytes
 
 SUFFIX = ".lsys"
 DEFAULT = "human_pancreas"
@@ -65,6 +65,7 @@ def find_grammar(name_or_file: str) -> GrammarText:
     Raises:
         UsageError: If there is no grammar of that name; the message lists those that exist.
         MissingInputError: If there is no such file.
+        NoPermissionError: If it may not be read.
         BadInputError: If the file is too large or not UTF-8.
 
     >>> find_grammar("human_pancreas").id
@@ -75,7 +76,9 @@ def find_grammar(name_or_file: str) -> GrammarText:
         path = grammar_folder() / f"{name_or_file}{SUFFIX}"
         return GrammarText(name_or_file, _text(path), f"grammars/{name_or_file}{SUFFIX}")
     path = Path(name_or_file)
-    if path.suffix == SUFFIX or path.is_file():
+    with explaining(path, "read"):
+        is_path = path.suffix == SUFFIX or path.is_file()
+    if is_path:
         return GrammarText(path.name.removesuffix(SUFFIX), _text(path), str(path))
     raise unknown_name("grammar", name_or_file, names)
 

@@ -14,9 +14,9 @@ import numpy as np
 from nibabel.nifti1 import header_dtype
 from numpy.typing import NDArray
 
-from pancreasgen.base.errors import BadInputError, MissingInputError
+from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import COORDINATE_LIMIT_MM, MAX_VOXELS, SPACING_RANGE_MM, Grid, Quantity, Volume
-from pancreasgen.dataset.disk import explaining
+from pancreasgen.dataset.disk import explaining, input_size
 
 _HEADER = header_dtype.newbyteorder("<")
 _CODES = {"u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64, "i1": 256, "u2": 512, "u4": 768, "i8": 1024}
@@ -125,14 +125,13 @@ def read_nifti(path: Path, quantity: Quantity) -> tuple[Volume, Orientation]:
 
     Raises:
         MissingInputError: If there is no such file.
+        NoPermissionError: If it may not be read.
         BadInputError: If the header is wrong, the grid is oblique or too large, the file is cut off, or a value is
             not finite.
     """
-    if not path.exists():
-        raise MissingInputError(f"there is no volume {path}", "look at the spelling of its path")
-    if not path.is_file() or not path.name.endswith((".nii", ".nii.gz")):
+    size = input_size(path, "volume")
+    if not path.name.endswith((".nii", ".nii.gz")):
         raise BadInputError(f"{path} is not a .nii or .nii.gz file")
-    size = path.stat().st_size
     with explaining(path, "read"), path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,8 +12,10 @@ from typing import Any
 
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.base.chance import Chance
+from pancreasgen.base.checks import checked_number
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid
+from pancreasgen.dataset.keys import from_file, taken
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.organ.gland import Gland
@@ -56,9 +59,22 @@ class Subject:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Subject:
-        """Return the subject of a dictionary made by :meth:`to_dict`."""
-        gland, physique = Gland.from_dict(data["gland"]), Physique.from_dict(data["physique"])
-        return cls(data["person"], gland, data["ducts"], physique)
+        """Return the subject of a dictionary made by :meth:`to_dict`.
+
+        Raises:
+            BadInputError: If a value is missing, of the wrong kind or outside its range; the message names its key.
+        """
+        person, gland, ducts, physique = (
+            taken(data, name, dict, "subject") for name in ("person", "gland", "ducts", "physique")
+        )
+        with from_file("subject.gland"):
+            shape = Gland.from_dict(gland)
+        with from_file("subject.physique"):
+            body = Physique.from_dict(physique)
+        for name, value in ducts.items():
+            with from_file("subject.ducts"):
+                checked_number(name, value, -math.inf, math.inf)
+        return cls(person, shape, ducts, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,28 +154,34 @@ class Recipe:
         """Return the recipe of a dictionary made by :meth:`to_dict`.
 
         Raises:
-            BadInputError: If the schema is another one, a field is missing or of the wrong kind, or the grammar's
-                text does not fit its SHA-256.
+            BadInputError: If the schema is another one, a field is missing, of the wrong kind or outside its range (the
+                message names its key), or the grammar's text does not fit its SHA-256.
         """
         if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
             found = data.get("schema") if isinstance(data, Mapping) else None
             raise BadInputError(f"this program reads recipes of schema {SCHEMA}, not {found}")
-        try:
-            recipe = cls(
-                schema=SCHEMA,
-                versions=data["versions"],
-                grammar_id=data["grammar"]["id"],
-                grammar_text=data["grammar"]["text"],
-                seed=int(data["seed"]),
-                index=int(data["index"]),
-                population=data["population"],
-                subject=Subject.from_dict(data["subject"]),
-                protocol=Protocol.from_dict(data["protocol"]),
-                image_grid=Grid.from_dict(data["image_grid"]),
-            )
-            told = data["grammar"]["sha256"]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadInputError(f"the recipe is incomplete or damaged: {type(error).__name__} {error}") from error
+        grammar = taken(data, "grammar", dict)
+        scanner, grid = taken(data, "protocol", dict), taken(data, "image_grid", dict)
+        for name, most in (("seed", 2**63 - 1), ("index", 2**32 - 1)):
+            if not 0 <= taken(data, name, int) <= most:
+                raise BadInputError(f"`{name}` must be a whole number from 0 to {most}, not {data[name]}")
+        with from_file("protocol"):
+            protocol = Protocol.from_dict(scanner)
+        with from_file("image_grid"):
+            image_grid = Grid.from_dict(grid)
+        recipe = cls(
+            schema=SCHEMA,
+            versions=taken(data, "versions", dict),
+            grammar_id=taken(grammar, "id", str, "grammar"),
+            grammar_text=taken(grammar, "text", str, "grammar"),
+            seed=data["seed"],
+            index=data["index"],
+            population=taken(data, "population", str),
+            subject=Subject.from_dict(taken(data, "subject", dict)),
+            protocol=protocol,
+            image_grid=image_grid,
+        )
+        told = taken(grammar, "sha256", str, "grammar")
         if told != recipe.grammar_sha256:
             raise BadInputError("the grammar's text in the recipe does not fit its SHA-256: one of them was edited")
         return recipe

@@ -19,6 +19,7 @@ from pancreasgen.base.checks import checked_number, nearest_name
 from pancreasgen.base.errors import DiagnosticError, UsageError
 from pancreasgen.base.grid import Grid
 from pancreasgen.dataset.grammars import GrammarText
+from pancreasgen.dataset.keys import of_group
 from pancreasgen.dataset.population import Drawn, Population, load_population
 from pancreasgen.dataset.recipe import SCHEMA, Recipe, Subject
 from pancreasgen.grammar.check import check_grammar
@@ -26,7 +27,7 @@ from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.organ.gland import Gland, shape_organ
 from pancreasgen.organ.organ import Organ
-from pancreasgen.scan.protocol import Protocol, load_protocol
+from pancreasgen.scan.protocol import RANGES, Protocol, load_protocol
 
 _LENGTH_MM, _QUICK_LENGTH_MM = 160.0, 110.0
 _BODY_MARGIN = 1.1
@@ -151,7 +152,9 @@ def make_settings(
             changes[name] = parsed_like(key, text, getattr(scanner, name))
         else:
             drawn[key] = _checked_value(key, text, laws, rules)
-    return Settings(number, population, grammar, replace(scanner, **changes), length, drawn)
+    with of_group("protocol"):
+        scanner = replace(scanner, **changes)
+    return Settings(number, population, grammar, scanner, length, drawn)
 
 
 def known_keys(laws: Population, rules: Grammar) -> list[str]:
@@ -170,17 +173,35 @@ def _checked_value(key: str, text: str, laws: Population, rules: Grammar) -> Dra
     if group == "body":
         return laws.laws[key].check(text)
     owner: Any = Gland if group == "gland" else Physique
-    value: Drawn = getattr(owner(**{name: text}), name)
+    with of_group(group):
+        value: Drawn = getattr(owner(**{name: text}), name)
     return value
 
 
 def parsed_like(key: str, text: str, old: Any) -> Any:
-    """Return text as a value of the old one's kind."""
+    """Return text as a value of the old one's kind.
+
+    Args:
+        key: Dotted key of a field of a protocol.
+        text: What the user gave.
+        old: The field's value.
+
+    Raises:
+        UsageError: If the text is no such value, or outside the field's range; the message names key and range.
+
+    >>> parsed_like("protocol.mas", "50", 200.0)
+    50.0
+    """
     if isinstance(old, bool):
         if text.lower() not in ("true", "false"):
             raise UsageError(f"{key} must be true or false, not {text}")
         return text.lower() == "true"
-    return checked_number(key, text, -math.inf, math.inf) if isinstance(old, int | float) else text
+    if not isinstance(old, int | float):
+        return text
+    number = checked_number(key, text, *RANGES[key.partition(".")[2]])
+    if isinstance(old, int) and not number.is_integer():
+        raise UsageError(f"{key} must be a whole number, not {text}")
+    return number
 
 
 def draw_subject(laws: Population, rules: Grammar, chance: Chance, overrides: Mapping[str, Drawn]) -> Subject:
@@ -267,22 +288,3 @@ def versions() -> dict[str, str]:
     """Return the versions of what decides the numbers."""
     names = ("pancreasgen", "numpy", "numba", "scipy")
     return {name: metadata.version(name) for name in names} | {"python": ".".join(map(str, sys.version_info[:3]))}
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return each difference between two nested settings as one line.
-
-    >>> differences({"seed": 1, "protocol": {"mas": 100}}, {"seed": 1, "protocol": {"mas": 200}})
-    ['protocol.mas is 100 there, 200 now']
-    """
-    lines: list[str] = []
-    for key in sorted(old.keys() | new.keys()):
-        before, after = old.get(key), new.get(key)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            lines += differences(before, after, f"{prefix}{key}.")
-        elif before != after:
-            if key == "text":
-                lines.append(f"{prefix}{key} differs")
-            else:
-                lines.append(f"{prefix}{key} is {before} there, {after} now")
-    return lines

@@ -19,10 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pancreasgen.base.errors import BadInputError, CannotCreateError, LockedError, MissingInputError, UsageError
-from pancreasgen.dataset.disk import explaining, sha256, sha256_of_file, sync_folder, write_by_rename, write_new
+from pancreasgen.base.errors import BadInputError, CannotCreateError, LockedError, UsageError
+from pancreasgen.dataset.disk import (
+    explaining,
+    input_size,
+    sha256,
+    sha256_of_file,
+    sync_folder,
+    write_by_rename,
+    write_new,
+)
+from pancreasgen.dataset.keys import differences
 from pancreasgen.dataset.recipe import canonical_json
-from pancreasgen.dataset.settings import Settings, differences
+from pancreasgen.dataset.settings import Settings
 from pancreasgen.dataset.tables import case_row, csv_bytes, label_tables
 
 CASE_FILE, DATASET_FILE, MANIFEST_FILE = "case.json", "dataset.json", "manifest.csv"
@@ -141,8 +150,7 @@ def read_json(path: Path) -> dict[str, Any]:
         MissingInputError: If there is no such file.
         BadInputError: If it is not a JSON object.
     """
-    if not path.exists():
-        raise MissingInputError(f"there is no file {path}")
+    input_size(path, "file")
     with explaining(path, "read"):
         text = path.read_bytes()
     try:
@@ -202,7 +210,7 @@ def write_case(store: Store, index: int, files: Mapping[str, bytes], facts: Mapp
     final = store.case_folder(index)
     draft = store.scratch / f"{final.name}.{socket.gethostname()}.{os.getpid()}.{os.urandom(4).hex()}"
     try:
-        write_folder(draft, {**files, CASE_FILE: content})
+        write_folder(draft, {**files, CASE_FILE: content}, final)
         with explaining(final, "make"):
             if final.exists():
                 _compare(final, content)
@@ -215,15 +223,21 @@ def write_case(store: Store, index: int, files: Mapping[str, bytes], facts: Mapp
     _journal(store, {"case": final.name, "written": started, "host": socket.gethostname(), "pid": os.getpid()})
 
 
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files into a new folder, in their order, and wait until the disk holds them."""
-    with explaining(folder, "make"):
+def write_folder(folder: Path, files: Mapping[str, bytes], shown: Path) -> None:
+    """Write files into a new folder, in their order, and wait until the disk holds them.
+
+    Args:
+        folder: The folder, often a draft's.
+        files: Name → content; names may hold one folder.
+        shown: What the user calls the folder.
+    """
+    with explaining(shown, "make", inner=False):
         folder.mkdir(parents=True)
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
-        write_new(path, content)
-    with explaining(folder, "write"):
+        write_new(path, content, shown / name)
+    with explaining(shown, "write", inner=False):
         sync_folder(folder)
 
 

@@ -14,8 +14,9 @@ from pancreasgen.anatomy.structures import STRUCTURES
 from pancreasgen.base.errors import BadInputError, CannotCreateError, MissingInputError, PancreasgenError
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.dataset.build import Report, build_case, silent
-from pancreasgen.dataset.disk import explaining, sha256_of_file
+from pancreasgen.dataset.disk import check_folder, explaining, refuse_same, sha256_of_file
 from pancreasgen.dataset.files import VOLUMES, Painters, array_sha256, case_facts, case_files
+from pancreasgen.dataset.keys import from_file
 from pancreasgen.dataset.nifti import read_nifti
 from pancreasgen.dataset.recipe import Recipe
 from pancreasgen.dataset.store import (
@@ -55,8 +56,13 @@ def verify_dataset(root: Path) -> tuple[int, list[Problem]]:
     Raises:
         MissingInputError: If there is no dataset.
     """
-    if not (root / DATASET_FILE).is_file():
-        raise MissingInputError(f"{root} holds no pancreasgen dataset", "give the folder that `generate -o` made")
+    with explaining(root, "read"):
+        found = (root / DATASET_FILE).is_file()
+        parents = (*root.parents[:2], *root.resolve().parents[:2])
+        above = [parent for parent in parents if (parent / DATASET_FILE).is_file()]
+    if not found:
+        hint = f"it lies in one: give {above[0]}" if above else "give the folder that `generate -o` made"
+        raise MissingInputError(f"{root} holds no pancreasgen dataset", hint)
     store = Store(root)
     problems = _shared_files(store)
     folders = store.case_folders()
@@ -152,29 +158,55 @@ def rebuild_case(case_file: Path, out: Path, painters: Painters, report: Report 
         The names of arrays and files that came out different.
 
     Raises:
-        BadInputError: If the file is not a case.
+        BadInputError: If the file is not a case, or a value in it is missing, of the wrong kind or out of range.
+        UsageError: If the folder is the file.
         CannotCreateError: If the folder holds something.
+        NoPermissionError: If a file may not be read or made.
     """
+    refuse_same(out, case_file)
     told = read_json(case_file)
     if not isinstance(told.get("recipe"), Mapping) or not isinstance(told.get("arrays"), Mapping):
         raise BadInputError(f"{case_file} is not a pancreasgen case", "give the case.json of a case")
-    recipe = Recipe.from_dict(told["recipe"])
-    with explaining(out, "open"):
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise CannotCreateError(f"{out} exists and is not an empty folder", "choose another folder with -o")
+    recipe = _recipe(told["recipe"], case_file)
+    _check_new_folder(out)
     case = build_case(recipe, report)
     files, facts = case_files(case, painters), case_facts(case)
     content = case_json(files, facts)
-    draft = out.with_name(f".{out.name}.{recipe.index}.draft")
+    place = out.resolve()  # `.` and `..` get a name
+    draft = place.with_name(f".{place.name}.{recipe.index}.draft")
     try:
-        write_folder(draft, {**files, CASE_FILE: content})
+        write_folder(draft, {**files, CASE_FILE: content}, out)
         with explaining(out, "make"):
-            draft.rename(out)
+            draft.rename(place)
     finally:
         if draft.exists():
             shutil.rmtree(draft)
     made = read_json(out / CASE_FILE)
     return _changed(told, made)
+
+
+def _recipe(data: Mapping[str, Any], file: Path) -> Recipe:
+    """Return the recipe of a file, its grammar and the grammar's values checked; all errors name the file."""
+    try:
+        recipe = Recipe.from_dict(data)
+        with from_file("subject.ducts"):
+            recipe.grammar.with_values(dict(recipe.subject.ducts))
+    except PancreasgenError as error:
+        raise BadInputError(f"{file}, recipe: {error.message}", error.hint) from error
+    return recipe
+
+
+def _check_new_folder(out: Path) -> None:
+    """Find out before the work whether a folder can be made."""
+    with explaining(out, "open"):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise CannotCreateError(f"{out} exists and is not an empty folder", "choose another folder with -o")
+        place = out.resolve().parent
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            raise CannotCreateError(f"{place} is not a folder", "choose another place with -o")
+    check_folder(place, out)
 
 
 def _changed(told: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pancreasgen.anatomy.structures import DUCTS, PARENCHYMA, STRUCTURES
 from pancreasgen.base.grid import Volume
 from pancreasgen.dataset.build import Case
+from pancreasgen.look.ducts import draw_lines
 from pancreasgen.look.paint import axes_at, extent_mm, grey, new_figure, overlay, png_bytes, radiological, scale_bar
+from pancreasgen.network.network import DuctNetwork
 
 _STRENGTH = 0.45
 _MARGIN_MM = 10.0
-_DEPTH_COLOURS = {6: (1.0, 0.82, 0.3), 7: (1.0, 0.55, 0.26), 8: (0.3, 0.79, 0.94)}
 
 
 def case_png(case: Case) -> bytes:
     """Return the preview as PNG.
 
     Above: the axial slice that shows most of the main duct, as a CT and with labels. Below: the coronal slice through
-    the gland, and the ducts seen through from the front. The patient's right is on the left; window −160 to 240 HU.
+    the gland, and the main ducts with their side branches, seen through from the front. The patient's right is on the
+    left; window −160 to 240 HU.
     """
     grid = case.image.grid
     k, j = best_slice(case.labels, 2), best_slice(case.labels, 1)
@@ -33,7 +37,7 @@ def case_png(case: Case) -> bytes:
     axial = radiological(grey(case.image.data[:, :, k]))
     painted = overlay(axial, radiological(case.labels.data[:, :, k]), structure_colours(), _STRENGTH)
     coronal = radiological(grey(case.image.data[:, j, :]))
-    through = radiological(ducts_through(case.image, case.labels))
+    through = radiological(gland_through(case.image, case.labels))
     recipe = case.recipe
     text = f"case {recipe.index}, seed {recipe.seed} · {recipe.protocol.name} · synthetic"
     panels = (
@@ -47,6 +51,8 @@ def case_png(case: Case) -> bytes:
         axes.imshow(picture, extent=extent_mm(grid, up), interpolation="bilinear")
         axes.set_xlim(-around[0][1], -around[0][0])
         axes.set_ylim(*around[up])
+        if picture is through:
+            draw_lines(axes, _trunks(case.network), (0, 2), 5.0 / wide)
         scale_bar(axes, -around[0][1] + 6.0, around[up][0] + 6.0)
     return png_bytes(figure)
 
@@ -85,18 +91,20 @@ def structure_colours() -> NDArray[np.float64]:
     return colours
 
 
-def ducts_through(image: Volume, labels: Volume) -> NDArray[np.float64]:
-    """Return a coronal picture (x, z, 3): mean of the body, the gland as a shade, and the ducts in front of all."""
+def _trunks(network: DuctNetwork) -> DuctNetwork:
+    """Return the main ducts and their side branches; finer ones would fill the gland at this scale."""
+    shown = network.order <= 1
+    return replace(network, segments=network.segments[shown], kind=network.kind[shown], order=network.order[shown])
+
+
+def gland_through(image: Volume, labels: Volume) -> NDArray[np.float64]:
+    """Return a coronal picture (x, z, 3): mean of the body, and the gland as a shade in front of it."""
     inside = labels.data > 0
     mean = np.where(inside, image.data, 0.0).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
     picture = 0.45 * grey(np.where(inside.any(axis=1), mean, -1000.0))
     depth = np.isin(labels.data, (*PARENCHYMA, *DUCTS)).sum(axis=1) * image.grid.spacing_mm[1]
     shade = np.clip(depth / 30.0, 0.0, 1.0)[..., None] * 0.6
-    picture = (1 - shade) * picture + shade * np.array([0.85, 0.62, 0.38])
-    for value in reversed(DUCTS):
-        seen = (labels.data == value).any(axis=1)
-        picture[seen] = _DEPTH_COLOURS[value]
-    return picture
+    return np.asarray((1 - shade) * picture + shade * np.array([0.85, 0.62, 0.38]))
 
 
 PAINTERS = {"preview.png": case_png}

@@ -50,7 +50,8 @@ def grow(grammar: Grammar, organ: Organ, values: Mapping[str, float], chance: Ch
     if not len(tree.parent):
         raise BadInputError(
             f"the grammar `{grammar.id}` grew no duct in this organ",
-            f"refused pieces: {environment.refused}; does its axiom reach a rule with @start?",
+            f"pieces refused: {', '.join(f'{count} {why}' for why, count in environment.refused.items())}\n"
+            "does its axiom reach a rule with @start?",
         )
     main = environment.landmark_number("major_papilla")
     anchors = {int(n): rules.anchor_mm if n == main else _first_radius(tree, n) for n in np.unique(tree.landmark)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
             2,
             "--only must be whole numbers from 0 to 999999999 with",
         ),
+        ("generate -n 2 --only 7 -o x", 2, "give either -n, for the first cases, or --only"),
         ("generate -n 2", 2, "Missing option '-o' / '--out'"),
         ("generate -o x --sed 3", 2, "No such option"),
         ("generate -o x --population adlt", 2, "did you mean `adult`?"),
@@ -47,6 +49,12 @@ def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         ("scan v.nii.gz --hu --labels t.csv -o ct.nii.gz", 2, "either --hu or --labels TABLE.csv"),
         ("scan v.nii.gz --hu -o ct.nii.gz", 66, "there is no volume v.nii.gz"),
         ("scan v.nii.gz --hu -o ct.nii.gz --set protocol.mass=3", 2, "did you mean `protocol.mas`?"),
+        ("scan v.nii.gz --hu -o ct.nii.gz --set protocol.mas=nan", 2, "protocol.mas must be a number from 1 to 2000"),
+        ("scan v.nii.gz --hu -o ct.nii.gz --set protocol.matrix=1", 2, "protocol.matrix must be a number from 32"),
+        ("grow human_pancreas --steps 3 -o ducts.png", 2, "--steps is for grammars that need no organ"),
+        ("grow abop/plant -o none/p.png", 73, "there is no folder none"),
+        ("phantom -o none/labels.nii.gz", 73, "there is no folder none"),
+        ("scan v.nii.gz --hu -o none/ct.nii.gz", 73, "there is no folder none"),
         ("verify nowhere", 66, "nowhere holds no pancreasgen dataset"),
         ("rebuild nothing.json -o x", 66, "there is no file nothing.json"),
         ("grammar check none.lsys", 66, "there is no grammar file none.lsys"),
@@ -167,5 +175,103 @@ def test_every_verb_has_a_module_and_the_same_first_line() -> None:
 
 def test_only_chooses_cases() -> None:
     """Numbers are sorted and unique."""
-    assert chosen("3,1,3", 1) == [1, 3]
+    assert chosen("3,1,3", None) == [1, 3]
     assert chosen(None, 2) == [0, 1]
+    assert chosen(None, None) == [0]
+
+
+@pytest.mark.parametrize("link", ["", "symbolic", "hard"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "scan in.nii.gz --hu -o {out}.nii.gz",
+        "scan other.nii.gz --labels in.nii.gz -o {out}.nii.gz",
+        "phantom --grammar in.nii.gz -o {out}.nii.gz",
+        "grow in.png -o {out}.png",
+        "rebuild in.json -o {out}.json",
+    ],
+)
+def test_an_output_never_replaces_an_input(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, link: str
+) -> None:
+    """Whatever verb, and by whatever link: rc 2, and the input is untouched."""
+    monkeypatch.chdir(tmp_path)
+    suffix = words[words.index("{out}") + 5 :]
+    source = tmp_path / f"in{suffix}"
+    source.write_text("lsystem 1\naxiom: F\n")
+    if link == "symbolic":
+        (tmp_path / f"out{suffix}").symlink_to(source)
+    elif link == "hard":
+        (tmp_path / f"out{suffix}").hardlink_to(source)
+    code, _, err = _run(capsys, *words.format(out="out" if link else "in").split())
+    assert code == 2, err
+    assert "is the input itself" in err
+    assert source.read_text() == "lsystem 1\naxiom: F\n"
+
+
+def _refusing(monkeypatch: pytest.MonkeyPatch, refused: Path) -> None:
+    """Let the system refuse a path, as it would to somebody who is not root."""
+    real_open, real_access = os.open, os.access
+
+    def opened(path: str | Path, flags: int, *rest: int) -> int:
+        if Path(path).parent == refused and flags & os.O_CREAT:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real_open(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != refused and real_access(path, mode))
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("phantom --quick -o {0}/labels.nii.gz", "{0}/labels.nii.gz"),
+        ("scan v.nii.gz --hu -o {0}/ct.nii.gz", "{0}/ct.nii.gz"),
+        ("grow human_pancreas -o {0}/p.png", "{0}/p.png"),
+        ("grow abop/plant -o {0}/p.png", "{0}/p.png"),
+    ],
+)
+def test_a_read_only_folder_is_told_before_the_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, name: str
+) -> None:
+    """Rc 77 with the name that the user gave, before an organ is shaped or the volume is looked for."""
+    from pancreasgen.organ import gland
+
+    def shaped(*_: object) -> None:
+        raise AssertionError("work was done")
+
+    monkeypatch.setattr(gland, "shape_organ", shaped)
+    _refusing(monkeypatch, tmp_path)
+    code, _, err = _run(capsys, *words.format(tmp_path).split())
+    assert code == 77, err
+    assert err.startswith(f"error: cannot write {name.format(tmp_path)}: Permission denied")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["grammar check {0}", "grow {0} -o p.png", "scan {0} --hu -o ct.nii.gz", "rebuild {0} -o x",
+     "scan v.nii.gz --labels {0} -o ct.nii.gz"],
+)  # fmt: skip
+def test_a_file_that_may_not_be_read_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """Rc 77 for grammar, volume, table and case, and the advice is about reading."""
+    monkeypatch.chdir(tmp_path)
+    secret = tmp_path / "secret.nii.gz"
+    secret.write_text("lsystem 1\naxiom: F\n")
+    _refusing(monkeypatch, secret)
+    code, _, err = _run(capsys, *words.format(secret).split())
+    assert code == 77, err
+    assert f"cannot read {secret}: Permission denied" in err
+    assert "that you may read" in err
+    assert "write" not in err
+
+
+def test_the_folder_of_a_case_points_to_its_dataset(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`verify demo/cases/000000` says to give demo."""
+    folder = tmp_path / "demo/cases/000000"
+    folder.mkdir(parents=True)
+    (tmp_path / "demo/dataset.json").write_text("{}")
+    code, _, err = _run(capsys, "verify", str(folder))
+    assert code == 66
+    assert f"it lies in one: give {tmp_path / 'demo'}" in err

@@ -168,8 +168,11 @@ def test_damaged_and_missing_files_are_refused(tmp_path: Path) -> None:
     for name in ("cut.nii.gz", "noise.nii.gz", "short.nii"):
         with pytest.raises(BadInputError):
             read_nifti(tmp_path / name, Quantity.HU)
-    with pytest.raises(BadInputError, match=r"not a \.nii"):
+    with pytest.raises(BadInputError, match="is not a file; a volume is wanted"):
         read_nifti(tmp_path, Quantity.HU)
+    (tmp_path / "ct.txt").write_bytes(whole)
+    with pytest.raises(BadInputError, match=r"not a \.nii"):
+        read_nifti(tmp_path / "ct.txt", Quantity.HU)
     with pytest.raises(MissingInputError):
         read_nifti(tmp_path / "none.nii.gz", Quantity.HU)
 

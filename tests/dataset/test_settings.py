@@ -13,8 +13,10 @@ import pytest
 from pancreasgen.base.errors import BadInputError, DiagnosticError, MissingInputError, UsageError
 from pancreasgen.dataset import grammars
 from pancreasgen.dataset.grammars import GrammarText, find_grammar, folder_of
+from pancreasgen.dataset.keys import differences
 from pancreasgen.dataset.recipe import Recipe, canonical_json
-from pancreasgen.dataset.settings import Settings, differences, make_settings, parse_overrides
+from pancreasgen.dataset.settings import Settings, make_settings, parse_overrides
+from pancreasgen.dataset.verify import rebuild_case
 from pancreasgen.scan.protocol import load_protocol
 
 
@@ -65,10 +67,16 @@ def test_given_values_are_taken(grammar: GrammarText) -> None:
         ("gland.lenght_mm", "160", "no setting `gland.lenght_mm`"),
         ("gland.shape", "banana", "no gland shape `banana`"),
         ("ducts.spread", "200", "from 10 to 80 deg, not 200"),
-        ("physique.skin_mm", "-1", "from 1 to 4 mm, not -1"),
+        ("physique.skin_mm", "-1", "physique.skin_mm must be a number from 1 to 4 mm, not -1"),
         ("body.age_years", "400", "from 20 to 85 years, not 400"),
         ("body.sex", "x", "one of female, male"),
-        ("protocol.mas", "inf", "protocol.mas must be a number"),
+        ("protocol.mas", "inf", "protocol.mas must be a number from 1 to 2000 mAs per rotation, not inf"),
+        ("protocol.mas", "1e400", "protocol.mas must be a number from 1 to 2000 mAs per rotation, not 1e400"),
+        ("protocol.mas", "-5", "protocol.mas must be a number from 1 to 2000 mAs per rotation, not -5"),
+        ("protocol.matrix", "1", "protocol.matrix must be a number from 32 to 1024"),
+        ("protocol.matrix", "99.5", "protocol.matrix must be a whole number"),
+        ("protocol.kvp", "75", "protocol.kvp must be one of"),
+        ("protocol.slice_increment_mm", "0.33", "protocol.slice_increment_mm must be a whole number of rows"),
         ("protocol.mas", "0", "from 1 to 2000 mAs"),
         ("protocol.noise", "maybe", "true or false"),
         ("protocol.kernel", "sort", "no kernel `sort`"),
@@ -133,12 +141,54 @@ def test_damaged_recipes_are_refused(settings: Settings) -> None:
     whole = settings.recipe(0).to_dict()
     for change, words in (
         ({"schema": 99}, "schema 1, not 99"),
-        ({"subject": {}}, "incomplete"),
+        ({"subject": {}}, "`subject.person` is missing"),
         ({"grammar": whole["grammar"] | {"text": "other"}}, "SHA-256"),
-        ({"image_grid": None}, "incomplete"),
+        ({"image_grid": None}, "`image_grid` must be an object with named values, not 'None'"),
     ):
         with pytest.raises(BadInputError, match=words):
             Recipe.from_dict(whole | change)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("seed", None, "`seed` is missing"),
+        ("seed", "abc", "`seed` must be a whole number, not 'abc'"),
+        ("seed", 1.5, "`seed` must be a whole number"),
+        ("seed", -1, "`seed` must be a whole number from 0 to"),
+        ("index", True, "`index` must be a whole number"),
+        ("grammar.text", 5, "`grammar.text` must be a text"),
+        ("grammar.sha256", None, "`grammar.sha256` is missing"),
+        ("subject.gland.length_mm", 900, "subject.gland.length_mm must be a number from 110 to 210 mm, not 900"),
+        ("subject.gland.colour", 1, "`subject.gland` lacks a value, or holds one too many"),
+        ("subject.physique.skin_mm", "x", "subject.physique.skin_mm must be a number from 1 to 4 mm, not 'x'"),
+        ("subject.ducts.spread", "x", "subject.ducts.spread must be a number"),
+        ("subject.ducts.spread", 200, "subject.ducts: parameter `spread` must be a number from 10 to 80 deg, not 200"),
+        ("protocol.mas", "many", "protocol.mas must be a number from 1 to 2000 mAs"),
+        ("protocol.kvp", None, "missing: kvp"),
+        ("image_grid.shape", [1, "x", 2], "`image_grid` lacks a value"),
+        ("image_grid.shape", [10**4, 10**4, 10**4], "image_grid: a grid must have 1 to"),
+        ("image_grid.origin_mm", None, "`image_grid.origin_mm` is missing"),
+    ],
+)
+def test_a_damaged_case_names_its_file_and_the_key(
+    settings: Settings, tmp_path: Path, key: str, value: object, words: str
+) -> None:
+    """Whatever is missing (None here), of the wrong kind or out of range is bad input, rc 65, and nothing is made."""
+    data = settings.recipe(0).to_dict()
+    *groups, last = key.split(".")
+    place = data
+    for group in groups:
+        place = place[group]
+    place.pop(last) if value is None else place.update({last: value})
+    file = tmp_path / "case.json"
+    file.write_bytes(canonical_json({"recipe": data, "arrays": {}}))
+    with pytest.raises(BadInputError) as caught:
+        rebuild_case(file, tmp_path / "again", {})
+    assert caught.value.exit_code == 65
+    assert caught.value.message.startswith(f"{file}, recipe: ")
+    assert words in caught.value.letter()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["case.json"]
 
 
 def test_differences_name_each_key(settings: Settings) -> None:

@@ -60,12 +60,12 @@ def _killed_while_writing(root: Path, settings: Settings, step: int) -> None:
     opened = _opened(root, settings)
     real, count = disk.write_new, 0
 
-    def write_new(path: Path, content: bytes) -> None:
+    def write_new(path: Path, content: bytes, shown: Path) -> None:
         nonlocal count
         if count == step:
             os.kill(os.getpid(), signal.SIGKILL)
         count += 1
-        real(path, content)
+        real(path, content, shown)
 
     store.write_new = write_new  # type: ignore[attr-defined]
     write_case(opened, 0, FILES, FACTS)
