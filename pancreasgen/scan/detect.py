@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.checks import lock
-from pancreasgen.scan.fast import exp_negative
+from pancreasgen.scan.fast import exp_negative, fma
 from pancreasgen.scan.materials import basis_attenuation, energies_kev
 from pancreasgen.scan.project import BLOCK
 from pancreasgen.scan.protocol import Protocol
@@ -146,7 +146,7 @@ def _three_taps(values: Any, side: Any) -> None:
             before[z] = here
 
 
-@njit(cache=True, fastmath={"contract", "nsz"}, inline="always")
+@njit(cache=True, inline="always")
 def _expect(signal: Any, square: Any, lines: Any, view: Any, tables: Any) -> None:
     """Fill signal and square (bins, rows) with the expected signal and its variance behind the line integrals."""
     attenuation, air, air_square = tables
@@ -160,9 +160,9 @@ def _expect(signal: Any, square: Any, lines: Any, view: Any, tables: Any) -> Non
             a, b, c = attenuation[0, g], attenuation[1, g], attenuation[2, g]
             w, q = air[k, g], air_square[k, g]
             for z in range(BLOCK):
-                through = exp_negative(a * water[z] + b * mineral[z] + c * iodine[z])
-                s[z] += w * through
-                v[z] += q * through
+                through = exp_negative(fma(c, iodine[z], fma(b, mineral[z], a * water[z])))
+                s[z] = fma(w, through, s[z])
+                v[z] = fma(q, through, v[z])
 
 
 @njit(cache=True, inline="always")

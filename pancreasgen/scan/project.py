@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid
+from pancreasgen.scan.fast import fma
 from pancreasgen.scan.protocol import Protocol
 
 BLOCK = 32
@@ -60,9 +61,9 @@ def _accumulate(sums: Any, to: Any, data: Any, at: Any, weight: Any) -> None:
     a0, a1, a2, a3, b0, b1, b2, b3 = at
     u0, u1, u2, u3, v0, v1, v2, v3 = weight
     for z in range(_ROWS):
-        sums[to + z] += (u0 * data[a0 + z] + v0 * data[b0 + z] + u1 * data[a1 + z] + v1 * data[b1 + z]) + (
-            u2 * data[a2 + z] + v2 * data[b2 + z] + u3 * data[a3 + z] + v3 * data[b3 + z]
-        )
+        one = fma(v1, data[b1 + z], fma(u1, data[a1 + z], fma(v0, data[b0 + z], u0 * data[a0 + z])))
+        other = fma(v3, data[b3 + z], fma(u3, data[a3 + z], fma(v2, data[b2 + z], u2 * data[a2 + z])))
+        sums[to + z] += one + other
 
 
 @njit(cache=True, inline="always")
@@ -75,7 +76,7 @@ def _taps(position: Any, count: Any, step: Any, low: Any, high: Any) -> tuple[An
     return np.uint64(first), np.float32((1.0 - part) * step), np.float32(part * step)
 
 
-@njit(cache=True, fastmath={"contract", "nsz"})
+@njit(cache=True)
 def _ray(sums: Any, to: Any, data: Any, line: Any, strides: Any, size: Any, span: Any, steps: Any) -> None:
     """Add the steps [start, stop) of one ray to 32 rows of one material.
 

@@ -2,7 +2,8 @@
 
 f(x, y) = Δβ Σ_β D/L² · Q_β(γ), where Q is R cos γ convolved with g(γ) = ½ (γ / sin γ)² h(γ), h the ramp with the
 kernel's window (Kak and Slaney, Principles of Computerized Tomographic Imaging, 1988, section 3.4.1). Because the
-arc is shifted by a quarter bin, Q is made at half-bin distance and carries frequencies up to 1/bin.
+arc is shifted by a quarter bin, Q is made at half-bin distance and carries frequencies up to almost 1/bin; at 1/bin
+itself sits the first replica of the sampled body's mean, a thousand times any detail, which must not pass.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from pancreasgen.scan.detect import aperture_tap
+from pancreasgen.scan.fast import fma
 from pancreasgen.scan.project import BLOCK, Plane
 from pancreasgen.scan.protocol import KERNELS, Protocol
 
@@ -25,6 +27,7 @@ _ROWS = np.uint64(BLOCK)
 _BAND = 8  # image rows that share a view's projection in the cache
 _VIEWS_PER_FFT = 24
 OUTSIDE_HU = -1000.0
+_PASS, _STOP = 0.85, 0.98  # of 1/bin: up to there the filter passes all, from there nothing
 # atan(t) = t · P(t²), |t| < 1.3: half a fan of at most 52°; errs by less than 1e-7 rad, a thousandth of a bin.
 _SQUARES = 0.845 * (1.0 - np.cos(np.pi * (np.arange(64) + 0.5) / 64))
 _ATAN = tuple(
@@ -59,10 +62,24 @@ def system_mtf(protocol: Protocol, frequency_per_mm: NDArray[np.float64]) -> NDA
     return blur * np.sinc(frequency_per_mm * bin_mm / 2.0) ** 2
 
 
+def pass_band(frequency_bins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how much of a frequency [1/bin] may pass: 1 up to 0.85, 0 from 0.98 on, a cosine's flank between.
+
+    Bins that are a bin apart repeat the body's spectrum at 1/bin. Opposite views cancel that replica only where their
+    rays are opposite exactly, and with few views they are not: rings of thousands of HU would be left.
+
+    >>> pass_band(np.array([0.0, 0.85, 0.915, 0.98, 1.0])).round(3).tolist()
+    [1.0, 1.0, 0.5, 0.0, 0.0]
+    """
+    flank = np.clip((frequency_bins - _PASS) / (_STOP - _PASS), 0.0, 1.0)
+    return 0.5 + 0.5 * np.cos(np.pi * flank)
+
+
 def fan_filter(protocol: Protocol, pixel_mm: float) -> NDArray[np.float64]:
     """Return the filter g at half-bin distance (shape (4·bins + 1,), middle at 2·bins) [1/rad²].
 
-    Frequencies end at 1/bin; MTF10 is held below that and below 0.8/pixel, so that a coarse image does not alias.
+    MTF10 is held below 1/bin, so that coarse bins do not alias, and below 0.8/pixel, so that a coarse image does not;
+    near 1/bin, where the bins repeat the spectrum, nothing passes (:func:`pass_band`).
     """
     half_bin, distance = protocol.bin_angle_rad / 2.0, protocol.source_to_isocentre_mm
     size = 1 << 17  # a long period: the tails of the ramp, 1/γ², must not fold back
@@ -70,6 +87,7 @@ def fan_filter(protocol: Protocol, pixel_mm: float) -> NDArray[np.float64]:
     per_mm = frequency / distance
     limit = min(1.0 / (protocol.bin_angle_rad * distance), 0.8 / pixel_mm)
     window = kernel_mtf(protocol.kernel, per_mm, limit) / system_mtf(protocol, per_mm)
+    window *= pass_band(frequency * protocol.bin_angle_rad)
     ramp = np.fft.irfft(frequency * window, size) / half_bin
     reach = 2 * protocol.num_bins
     index = np.arange(-reach, reach + 1)
@@ -120,7 +138,7 @@ def _sample(px: Any, py: Any, sine: Any, cosine: Any, distance: Any, per_rad: An
     s = t * t
     angle = _ATAN[10]
     for c in (9, 8, 7, 6, 5, 4, 3, 2, 1, 0):
-        angle = angle * s + _ATAN[c]
+        angle = fma(angle, s, _ATAN[c])
     place = min(max(angle * t * per_rad + middle, 0.0), last)
     first = min(int(place), int(last) - 1)
     part = place - first
@@ -128,7 +146,7 @@ def _sample(px: Any, py: Any, sine: Any, cosine: Any, distance: Any, per_rad: An
     return np.uint64(first), np.float32(weight * (1.0 - part)), np.float32(weight * part)
 
 
-@njit(cache=True, parallel=True, fastmath={"contract", "nsz"})
+@njit(cache=True, parallel=True)
 def _backproject(image: Any, views: Any, shape: Any, numbers: Any, angles: Any, geometry: Any) -> None:
     """Add all views (view, half-bin, row; flat) to the image (y, x, row; flat) inside the fan's circle."""
     ny, nx, num_fine = shape
@@ -155,9 +173,9 @@ def _backproject(image: Any, views: Any, shape: Any, numbers: Any, angles: Any, 
                     o0, o1 = base0 + k0 * stride, base1 + k1 * stride
                     to = np.uint64((j * nx + i) * BLOCK)
                     for z in range(_ROWS):
-                        image[to + z] += (a0 * views[o0 + z] + b0 * views[o0 + stride + z]) + (
-                            a1 * views[o1 + z] + b1 * views[o1 + stride + z]
-                        )
+                        one = fma(b0, views[o0 + stride + z], a0 * views[o0 + z])
+                        other = fma(b1, views[o1 + stride + z], a1 * views[o1 + z])
+                        image[to + z] += one + other
 
 
 def reconstruct(sinogram: NDArray[np.float32], plane: Plane, protocol: Protocol) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 import numpy as np
 from numba import njit
 
-from pancreasgen.scan.fast import exp_negative
+from pancreasgen.scan.fast import exp_negative, fma
 
 
 @njit
@@ -22,3 +22,17 @@ def test_the_fast_exponential_is_exp() -> None:
     assert abs(held[0] - 1.0) < 1e-6
     assert 0.0 < held[1] < 1e-37
     assert 1e37 < held[2] < np.inf
+
+
+@njit
+def _fused(a: float, b: float, c: float) -> float:
+    return fma(a, b, c)
+
+
+def test_fma_rounds_once() -> None:
+    """(1 + ε)² − (1 + 2ε) is ε² when rounded once, and 0 when rounded twice; in both widths."""
+    for kind in (np.float32, np.float64):
+        one, epsilon = kind(1.0), np.finfo(kind).eps
+        a = one + epsilon
+        assert a * a - (one + epsilon + epsilon) == 0.0
+        assert _fused(a, a, -(one + epsilon + epsilon)) == epsilon * epsilon

@@ -4,7 +4,7 @@ import pytest
 from pancreasgen.base.chance import Chance
 from pancreasgen.scan.project import BLOCK, Plane
 from pancreasgen.scan.protocol import KERNELS
-from pancreasgen.scan.reconstruct import fan_filter, kernel_mtf, reconstruct
+from pancreasgen.scan.reconstruct import fan_filter, kernel_mtf, pass_band, reconstruct
 from pancreasgen.scan.scan import scan
 from tests.scan.bodies import ellipse, protocol, small
 
@@ -59,6 +59,32 @@ def test_the_filter_takes_away_the_mean() -> None:
     """A ramp passes nothing at frequency 0: the filter's sum over its finite reach is under 1 % of its middle."""
     taps = fan_filter(protocol(), 0.78)
     assert abs(taps.sum()) < 0.01 * taps.max()
+
+
+def test_nothing_passes_where_the_bins_repeat_the_mean() -> None:
+    """Within 2 % of 1/bin the sharp kernel's filter is under 1e-4 of its peak: the mean's replica is lost."""
+    setting = protocol(kernel="sharp")
+    taps = fan_filter(setting, 0.1)
+    index = np.arange(taps.size) - taps.size // 2
+    # The reach cuts the filter off, so a Hann window keeps that cut from ringing into the stop band.
+    frequency = np.linspace(0.0, 1.0, 401)  # of 1/bin
+    wave = np.cos(np.pi * frequency[:, None] * index) * (0.5 + 0.5 * np.cos(np.pi * index / index.max()))
+    spectrum = np.abs(wave @ (taps * np.sinc(index * setting.bin_angle_rad / 2.0 / np.pi) ** 2))
+    assert spectrum[frequency > 0.982].max() < 1e-4 * spectrum.max()
+    assert (pass_band(frequency[frequency < 0.85]) == 1.0).all()
+
+
+@pytest.mark.parametrize("pixel_mm", [2.0, 1.0])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_coarse_scanner_makes_no_rings_on_a_fine_image(kernel: str, pixel_mm: float) -> None:
+    """Quick protocol, water cylinder of 160 mm made of voxels of 2 and 1 mm: inside 70 mm SD < 10 HU, all within 60."""
+    size = round(256 / pixel_mm)
+    body = ellipse((80.0, 80.0), (1.0, 0.0, 0.0), spacing_mm=pixel_mm, size=size)
+    image = scan(body, small(kernel=kernel), body.grid, CHANCE).data[:, :, 0]
+    x, y, _ = body.grid.mesh_mm()
+    inside = image[np.hypot(x, y)[:, :, 0] < 70.0]
+    assert inside.std() < 10.0
+    assert np.abs(inside).max() < 60.0
 
 
 def test_outside_the_circle_is_air() -> None:
