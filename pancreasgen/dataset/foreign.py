@@ -15,6 +15,7 @@ from pancreasgen.base.checks import checked_number, nearest_name
 from pancreasgen.base.errors import BadInputError, UsageError
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.dataset.disk import read_bytes
+from pancreasgen.dataset.keys import of_group
 from pancreasgen.dataset.nifti import Orientation, read_nifti
 from pancreasgen.dataset.settings import parsed_like
 from pancreasgen.scan.materials import from_hu
@@ -41,7 +42,8 @@ def scanner(name: str, quick: bool, overrides: Mapping[str, str]) -> Protocol:
             raise UsageError(f"there is no setting `{key}` for a scan", f"did you mean `{near}`?" if near else "")
         field = key.partition(".")[2]
         changes[field] = parsed_like(key, text, getattr(protocol, field))
-    return replace(protocol, **changes)
+    with of_group("protocol"):
+        return replace(protocol, **changes)
 
 
 def read_source(path: Path, table: Path | None) -> tuple[Volume, Orientation]:
