@@ -19,9 +19,14 @@ def command(case: Path, out: Path, quiet: bool) -> int:
     from pancreasgen.dataset.verify import rebuild_case
     from pancreasgen.look.preview import PAINTERS
 
-    announce_compilation(quiet)
     with progress(1, quiet) as watch:
-        changed = rebuild_case(case, out, PAINTERS, lambda stage, fraction: watch(0, stage, fraction))
+
+        def report(stage: str, fraction: float) -> None:
+            if stage == "organ":  # the file is read and found good
+                announce_compilation(quiet)
+            watch(0, stage, fraction)
+
+        changed = rebuild_case(case, out, PAINTERS, report)
     for name in changed:
         click.echo(f"{name} came out different", err=True)
     if not quiet:

@@ -43,8 +43,8 @@ def command(
     wanted_suffix(out, ".nii.gz")
     check_output(out, volume, table)
     scanner = foreign.scanner(protocol, quick, parse_overrides(overrides))
-    announce_compilation(quiet)
     source, orientation = foreign.read_source(volume, table)
+    announce_compilation(quiet)
     with progress(1, quiet) as watch:
         image = foreign.scan_foreign(source, scanner, seed, lambda done: watch(0, "scan", done))
     write_output(out, nifti_bytes(image, orientation))
