@@ -30,7 +30,8 @@ def build_viscera(
         frame: The body wall.
         organ: The gland.
         gland: Its distance on the lattice.
-        named: Distances to the named vessels on the lattice; ``splenic_artery`` and ``splenic_vein`` among them.
+        named: Distances to the named vessels on the lattice; ``splenic_artery``, ``splenic_vein``
+            and ``gastroduodenal_artery`` among them.
         physique: Sizes, fillings and the fat between organs.
 
     Returns:
@@ -49,7 +50,8 @@ def build_viscera(
         taken.append(own + np.float32(gap_mm))
 
     taken[0], taken[1] = gland + np.float32(0.2), vessels + np.float32(1.5)
-    settle("duodenum", _duodenum(space, organ, physique), 0.4 * fat)
+    lane = behind(named["gastroduodenal_artery"]) + np.float32(3.0)  # the artery runs behind the bulb, not through it
+    settle("duodenum", -union(-_duodenum(space, organ, physique), lane, blend_mm=6.0), 0.4 * fat)
     taken[0], taken[1] = gland + np.float32(0.3 * fat), vessels + np.float32(0.5)
     for name, field in _adrenals(space).items():
         settle(name, field, 2.0)

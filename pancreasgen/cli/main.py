@@ -29,7 +29,7 @@ class LazyGroup(click.Group):
         """Return the verbs in the order of the road."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002 (the same)
         """Return the command of a verb, or None."""
         if name not in VERBS:
             return None
@@ -48,7 +48,7 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"there is no verb `{args[0]}`.{hint} Verbs: {', '.join(VERBS)}", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (the same)
         """Write the table of verbs without importing them."""
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))

@@ -76,4 +76,4 @@ def check_case(measures: Mapping[str, float], phase: str) -> tuple[Check, ...]:
     [True, False]
     """
     wanted = _ALWAYS + _BY_PHASE.get(phase.replace("_", "-"), ())
-    return tuple(Check(name, measures[name], *limits) for name, *limits in wanted if name in measures)  # type: ignore[arg-type]
+    return tuple(Check(name, measures[name], *limits) for name, *limits in wanted if name in measures)  # type: ignore[arg-type]  # limits are two numbers and a unit

@@ -80,8 +80,7 @@ def label_volumes(labels: Volume) -> dict[str, float]:
 def hu_medians(labels: Volume, image: Volume, fraction: Volume) -> dict[str, float]:
     """Return median HU of tissues, away from their borders where they are thick enough, and of air and wide lumina.
 
-    A lumen counts as wide where a ball of three voxels' width is all duct or all bile duct, so that neither its wall
-    nor the blur of the kernel reaches the middle.
+    A lumen counts as wide where a square of three voxels in the slice is all duct or all bile duct.
     """
     medians: dict[str, float] = {}
     for name, values in _HU_GROUPS.items():
@@ -107,7 +106,7 @@ def _inner(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _wide_lumen(labels: Volume, fraction: Volume) -> NDArray[np.bool_]:
     lumen = _isin(labels.data, (*DUCTS, VALUES["common_bile_duct"]))
     full = np.where(_isin(labels.data, DUCTS), fraction.data == 255, lumen)
-    return np.asarray(ndimage.binary_erosion(full, np.ones((3, 3, 1), dtype=bool), iterations=2))
+    return np.asarray(ndimage.binary_erosion(full, np.ones((3, 3, 1), dtype=bool), iterations=1))
 
 
 def _far_from_body(labels: Volume) -> NDArray[np.bool_]:

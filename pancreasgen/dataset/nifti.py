@@ -135,7 +135,7 @@ def read_nifti(path: Path, quantity: Quantity) -> tuple[Volume, Orientation]:
     with explaining(path, "read"), path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
-        stream: BinaryIO = gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[assignment]
+        stream: BinaryIO = gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[assignment]  # a GzipFile reads like any file
         try:
             head = _checked_header(stream.read(348), path, size * _DEFLATE_LIMIT if packed else size)
             stream.seek(int(head["vox_offset"]))
@@ -204,7 +204,7 @@ def _placed(head: NDArray[Any], path: Path) -> tuple[Orientation, Grid]:
     index = np.zeros(3)
     index[axes] = corner
     origin = affine[:3, :3] @ index + affine[:3, 3]
-    orientation = Orientation(tuple(int(a) for a in axes), tuple(bool(f) for f in flips), affine)  # type: ignore[arg-type]
+    orientation = Orientation(tuple(int(a) for a in axes), tuple(bool(f) for f in flips), affine)  # type: ignore[arg-type]  # three axes each
     return orientation, Grid(tuple(shape[axes]), tuple(spacing[axes]), tuple(origin))
 
 

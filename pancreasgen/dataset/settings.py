@@ -169,7 +169,7 @@ def _checked_value(key: str, text: str, laws: Population, rules: Grammar) -> Dra
     """Return the value that a user gave for a drawn quantity, checked by whoever owns the quantity."""
     group, _, name = key.partition(".")
     if group == "ducts":
-        return rules.with_values({name: text}).parameters[name].value  # type: ignore[dict-item]
+        return rules.with_values({name: text}).parameters[name].value  # type: ignore[dict-item]  # the door parses text
     if group == "body":
         return laws.laws[key].check(text)
     owner: Any = Gland if group == "gland" else Physique

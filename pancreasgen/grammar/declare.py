@@ -56,7 +56,7 @@ class Draft:
         """Note a fault."""
         self.faults.append(self.source.diagnostic(code, message, span, hint))
 
-    def finish(self, id: str) -> Grammar:  # noqa: A002
+    def finish(self, id: str) -> Grammar:  # noqa: A002 - the word users know
         """Return the grammar."""
         rules = {name: tuple(found) for name, found in self.rules.items()}
         return Grammar(

@@ -91,6 +91,6 @@ class Rope:
         columns = {name: self.column(name, ids) for name in ("symbol", "args", "lineage")}
         new = np.full(self.total, -1, dtype=np.int64)
         new[ids] = np.arange(len(ids))
-        root = Chunk(np.full(len(ids), -1, np.int64), **columns)  # type: ignore[arg-type]
+        root = Chunk(np.full(len(ids), -1, np.int64), **columns)  # type: ignore[arg-type]  # columns by name
         self.chunks, self.starts, self.total, self.leaves, self.replaced = [root], [0], len(ids), len(ids), []
         return new[live]

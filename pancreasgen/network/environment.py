@@ -84,7 +84,7 @@ class GrowthEnvironment:
             top = np.array(volume.grid.shape) - 1
             return volume.data[np.minimum(i, top[0]), np.minimum(j, top[1]), np.minimum(k, top[2])].astype(np.float64)
         if name == "unserved":
-            reach = LOOK_MM if argument is None else float(np.max(argument, initial=0.0))
+            reach = LOOK_MM if argument is None else argument
             return self.ledger.pull(frames.position_mm, frames.heading, self._label(frames), reach, CONE_COSINE)[1]
         order = 0.0 if argument is None else np.asarray(argument)
         alive = [(self._orders_last == value).sum() for value in np.broadcast_to(order, len(frames.position_mm))]
@@ -169,12 +169,13 @@ class GrowthEnvironment:
         return np.isin(rows, rows_in_turn[good])
 
     def _landmark_of(self, kept: Candidates) -> NDArray[np.int16]:
-        """The parent's landmark; for a first piece, the one at its start."""
+        """The parent's landmark; for a first piece the one at its start, −1 if none is there."""
         result = np.full(len(kept), -1, np.int16)
         child = kept.parent >= 0
         for row in np.flatnonzero(~child):
-            gaps = [np.linalg.norm(self._organ.landmarks[name][0] - kept.start_mm[row]) for name in self._names]
-            result[row] = int(np.argmin(gaps)) if gaps else -1
+            places = [np.round(self._organ.landmarks[name][0], 3) for name in self._names]
+            here = [number for number, place in enumerate(places) if np.allclose(place, kept.start_mm[row], atol=1e-6)]
+            result[row] = here[0] if here else -1
         if child.any():
             result[child] = self._landmark[kept.parent[child]]
         return result

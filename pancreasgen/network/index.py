@@ -140,7 +140,7 @@ def serve(p: Any, q: Any, reach: float, points: Any, first: Any, served: Any, ce
 
 @njit(cache=True)
 def pull(
-    positions: Any, headings: Any, labels: Any, reach: float, cosine: float, tissue: Any, cells: Any
+    positions: Any, headings: Any, labels: Any, reaches: Any, cosine: float, tissue: Any, cells: Any
 ) -> tuple[Any, Any]:
     """Return for each tip the sum of unit vectors to its unserved points, and how many there are.
 
@@ -151,7 +151,7 @@ def pull(
         positions: Tips (N, 3).
         headings: Unit vectors (N, 3).
         labels: Territory of each tip (N,).
-        reach: How far a tip looks [mm].
+        reaches: How far each tip looks (N,) [mm].
         cosine: Cosine of the cone's half angle.
         tissue: (points (P,3) sorted by cell, first (cells+1,), served (P,), label (P,)).
         cells: As for :func:`collides`.
@@ -162,6 +162,7 @@ def pull(
     count = np.zeros(positions.shape[0])
     low, high = np.empty(3, np.int64), np.empty(3, np.int64)
     for n in range(positions.shape[0]):
+        reach = reaches[n]
         cell_box(positions[n], positions[n], reach, origin, size, shape, low, high)
         for i in range(low[0], high[0] + 1):
             for j in range(low[1], high[1] + 1):

@@ -56,6 +56,8 @@ class Ledger:
             start, end, radii, parent, self.rules, self._organ, self._ducts, self.cells, self.tissue.as_tuple(),
             self._scratch, self._used, self.count,
         )  # fmt: skip
+        if self._used < 0:
+            raise RuntimeError("the duct index is full: _most_entries is not an upper bound")
         return np.asarray(outcome)
 
     @property
@@ -73,10 +75,11 @@ class Ledger:
         return np.asarray(index.duct_distance(points_mm, leaving, kin_arc_mm, self._ducts, self.cells, self._scratch))
 
     def pull(
-        self, points_mm: Floats, heading: Floats, label: NDArray[np.int64], reach_mm: float, cosine: float
+        self, points_mm: Floats, heading: Floats, label: NDArray[np.int64], reach_mm: Floats | float, cosine: float
     ) -> tuple[Floats, Floats]:
         """Return the pull (N, 3) of unserved tissue on tips and the number of points (N,)."""
-        total, count = index.pull(points_mm, heading, label, reach_mm, cosine, self.tissue.as_tuple(), self.cells)
+        reach = np.ascontiguousarray(np.broadcast_to(np.asarray(reach_mm, dtype=np.float64), len(points_mm)))
+        total, count = index.pull(points_mm, heading, label, reach, cosine, self.tissue.as_tuple(), self.cells)
         return np.asarray(total), np.asarray(count)
 
     def _most_entries(self, start: Floats, end: Floats, radii: Floats) -> int:

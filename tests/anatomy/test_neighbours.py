@@ -33,9 +33,9 @@ def dyed(first, second):
     return lambda *_: dyes
 
 
-def dyed_body(shape, seed, first, second, grid=GRID):
+def dyed_body(gland, seed, first, second, grid=GRID):
     """Return labels and the shares of the two groups of tissues in each voxel of a body."""
-    organ = shape_organ(Gland(shape=shape), Chance(seed, 0, "organ"))
+    organ = shape_organ(gland, Chance(seed, 0, "organ"))
     physique = Physique(texture_hu=0, stomach_filling=(0.3, 0.9)[seed % 2])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room, "palette", dyed(first, second))
@@ -45,7 +45,8 @@ def dyed_body(shape, seed, first, second, grid=GRID):
 
 @pytest.fixture(scope="module", params=BODIES, ids=lambda body: f"{body[0]}-{body[1]}")
 def body(request):
-    return dyed_body(*request.param, CONTENTS, ("bowel_wall",))
+    shape, seed = request.param
+    return dyed_body(Gland(shape=shape), seed, CONTENTS, ("bowel_wall",))
 
 
 def test_contents_never_touch_gland_or_vessels(body):
@@ -70,6 +71,16 @@ def test_content_has_a_wall(body):
     assert not (ndimage.binary_dilation(lumen) & ~stomach).any()
 
 
+@pytest.mark.parametrize(("shape", "length_mm"), [("oblique", 201.0), ("L", 154.0)])
+def test_duodenum_lies_in_front_of_its_artery(shape, length_mm):
+    """At no height does the duodenum lie straight behind the gastroduodenal artery, so that none runs through it."""
+    labels, _, _ = dyed_body(Gland(shape=shape, length_mm=length_mm), 1, CONTENTS, ("bowel_wall",))
+    artery = labels == VALUES["gastroduodenal_artery"]
+    shadow = np.maximum.accumulate(artery[:, ::-1], axis=1)[:, ::-1]
+    assert artery.any()
+    assert not (shadow & (labels == VALUES["duodenum"])).any()
+
+
 def test_stomach_lies_in_front(body):
     """At no height does a stomach voxel lie straight behind the gland's tail, the splenic artery or the vein."""
     labels, _, _ = body
@@ -92,7 +103,7 @@ def test_liver_keeps_off_the_spine(body):
 def test_gas_lies_on_a_level(name):
     """All gas of stomach and colon lies in front of all that is not gas; the level is one plane of constant y."""
     grid = Grid.centred((170, 70, 30), (2.0, 2.0, 5.0), (0.0, 40.0, 0.0))
-    labels, gas, fluid = dyed_body("oblique", 1, ("air",), ("gi_fluid", "stool"), grid)
+    labels, gas, fluid = dyed_body(Gland(shape="oblique"), 1, ("air",), ("gi_fluid", "stool"), grid)
     own = labels == VALUES[name]
     y = np.broadcast_to(grid.axis_mm(1)[None, :, None], grid.shape)
     assert np.count_nonzero(own & (gas > 0.5)) > 50

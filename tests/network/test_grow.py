@@ -11,8 +11,10 @@ from pancreasgen.dataset.grammars import find_grammar
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.network.geometry import segment_distance
 from pancreasgen.network.grow import grow
+from pancreasgen.network.ledger import Ledger
 from pancreasgen.network.measure import measure, region_of
 from pancreasgen.network.network import DuctNetwork, Kind
+from pancreasgen.network.tissue import sow
 from pancreasgen.organ.axis import SHAPES
 from pancreasgen.organ.gland import Gland, shape_organ
 from pancreasgen.organ.landmarks import sample_with_gradient
@@ -180,3 +182,18 @@ def test_regions_of_the_main_duct_follow_each_other(network, organ):
     rank = np.array([0, 0, 0, 1, 2, 3])[region]
     assert (np.diff(rank) >= 0).mean() > 0.97
     assert set(rank) == {0, 1, 2, 3}
+
+
+def test_each_tip_looks_as_far_as_it_says(organ):
+    """`unserved(d)` counts tissue within each tip's own d, as brute force over the points does."""
+    tissue = sow(organ, 1.7, 0.15, Chance(1, 0, "tissue"))
+    ledger = Ledger(organ, tissue, (1.2, 0.15, 0.15, 1.5))
+    tips = np.repeat(organ.axis_mm[200][None], 3, axis=0)
+    ahead = np.tile([1.0, 0.0, 0.0], (3, 1))
+    reach = np.array([2.0, 5.0, 9.0])
+    _, count = ledger.pull(tips, ahead, np.full(3, -1), reach, 0.2)
+    offset = tissue.points_mm - tips[0]
+    far = np.linalg.norm(offset, axis=1)
+    inside = offset[:, 0] >= 0.2 * far
+    assert count.tolist() == [int((inside & (far <= limit)).sum()) for limit in reach]
+    assert count[0] < count[1] < count[2]
