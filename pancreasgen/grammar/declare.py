@@ -40,6 +40,7 @@ class Draft:
     source: Source
     faults: list[Diagnostic]
     title: str = ""
+    population: str = ""
     requires: list[str] = field(default_factory=list)
     parameters: dict[str, Parameter] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class Draft:
         """Return the grammar."""
         rules = {name: tuple(found) for name, found in self.rules.items()}
         return Grammar(
-            id, self.source.file, self.title, tuple(self.requires), self.parameters, self.functions, self.modules,
+            id, self.source.file, self.title, self.population, tuple(self.requires), self.parameters, self.functions, self.modules,
             self.axiom, rules["production"], rules["interpretation"], rules["decomposition"],
             self.skips.get("ignore", ()), self.skips.get("consider", ()), self.limits, self.statements,
             tuple(self.targets), self.source.text,
@@ -76,6 +77,10 @@ def declare(kind: str, tree: Tree[Token], offset: int, line: str, draft: Draft) 
             draft.fault("PG102", f"this is format {parts.children[0]}; format 1 is known", _span(parts, offset))
     elif kind == "title":
         draft.title = str(parts.children[0])[1:-1]
+    elif kind == "population":
+        if draft.population:
+            draft.fault("PG107", "the population is named twice", _span(parts, offset), "keep one of them")
+        draft.population = str(parts.children[0])
     elif kind == "organ":
         draft.requires += [str(name) for name in parts.children if name not in draft.requires]
     elif kind == "limits":

@@ -17,7 +17,8 @@ from pancreasgen.grammar.tree import UNITS, Alternative, Binding, Expression, It
 MAX_MODULES, MAX_STEPS, MAX_DEPTH = 2_000_000, 10_000, 256
 TURTLE = ("[", "]", "+", "-", "&", "^", "\\", "/", "|", "$", "!", "F", "f", "G", "%", "{", "}", ";")
 COMMANDS = ("@toward", "@away", "@start", "@join")
-BUILT_IN = TURTLE + COMMANDS
+QUERIES = ("?P", "?H", "?U", "?L")
+BUILT_IN = TURTLE + COMMANDS + QUERIES
 """The symbols every grammar has; a module's symbol code is its place after these."""
 
 
@@ -135,6 +136,7 @@ class Grammar:
         id: Name under which recipes know it.
         file: Name of the text as the user knows it, for messages.
         title: One line.
+        population: Name of the population of the catalogue that it was written for; empty for any.
         requires: Fields and functions that the organ must provide.
         parameters: Name → :class:`Parameter`.
         functions: Name → :class:`Function` of a ``let``.
@@ -154,6 +156,7 @@ class Grammar:
     id: str
     file: str
     title: str
+    population: str
     requires: tuple[str, ...]
     parameters: Mapping[str, Parameter]
     functions: Mapping[str, Function]

@@ -9,7 +9,7 @@ from pancreasgen.base.errors import Diagnostic
 from pancreasgen.grammar.tree import Span
 
 HEADINGS = ("production", "interpretation", "decomposition")
-KEYWORDS = ("lsystem", "title", "organ", "param", "let", "module")
+KEYWORDS = ("lsystem", "title", "population", "organ", "param", "let", "module")
 COLON_KEYWORDS = ("limits", "ignore", "consider", "axiom", *HEADINGS)
 ENGINE = ("radii", "reserve", "fill", "territory")
 
