@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from lark import Token, Tree
@@ -88,6 +89,9 @@ class Build(Transformer_NonRecursive[Token, Any]):
         token, unit = children
         span = self._span(token)
         end = self._span(unit)[1] if unit else span[1]
+        if not math.isfinite(float(token)):
+            self.faults.append(self.source.diagnostic("PG106", f"the number {token} is too large", span))
+            return Number(0.0, "", span)
         return Number(float(token), str(unit or ""), (span[0], end))
 
     def quantity(self, children: list[Any]) -> Quantity:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pancreasgen.grammar import kernels
+
 Keys = NDArray[np.uint64]
 
 _MASK = (1 << 64) - 1
@@ -31,19 +33,7 @@ def mix_number(*parts: int) -> int:
 
 def mix_keys(keys: Keys, number: int) -> Keys:
     """Return the keys (N,) mixed with one number; equals ``mix_number(key, number)`` for each."""
-    state = _finalise(keys.astype(np.uint64, copy=True))
-    state ^= np.uint64(number & _MASK)
-    return _finalise(state)
-
-
-def _finalise(state: Keys) -> Keys:
-    state += np.uint64(_GOLDEN)
-    state ^= state >> np.uint64(30)
-    state *= np.uint64(_FIRST)
-    state ^= state >> np.uint64(27)
-    state *= np.uint64(_SECOND)
-    state ^= state >> np.uint64(31)
-    return state
+    return kernels.mixed(np.asarray(keys, dtype=np.uint64), np.uint64(number & _MASK))
 
 
 def text_number(text: str) -> int:
@@ -62,5 +52,4 @@ def uniforms(lineage: Keys, key: int, site: int, step: int) -> NDArray[np.float6
     >>> bool((uniforms(lineage[::-1].copy(), 7, text_number("forks.l"), 3)[::-1] == draws).all())
     True
     """
-    bits = mix_keys(lineage, mix_number(key, site, step))
-    return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return kernels.unit_numbers(np.asarray(lineage, dtype=np.uint64), np.uint64(mix_number(key, site, step)))

@@ -22,6 +22,11 @@ Query: TypeAlias = Callable[[str, NDArray[np.int64], Any], Column]
 """Takes the name of an environment function, row numbers and its argument."""
 
 
+def strict_flags() -> np.errstate:
+    """Return the context in which closures run: overflow, division by zero and invalid operations raise."""
+    return np.errstate(over="raise", divide="raise", invalid="raise", under="ignore")
+
+
 class ExpressionError(Exception):
     """An expression has no finite value; the engine adds rule, module and step."""
 
@@ -88,7 +93,8 @@ def constant(grammar: Grammar, node: Expression) -> float:
         BadInputError: If it is not a finite number.
     """
     try:
-        value = float(np.ravel(compile_expression(node, grammar, "")(parameter_rows(grammar, 0)))[0])
+        with strict_flags():
+            value = float(np.ravel(compile_expression(node, grammar, "")(parameter_rows(grammar, 0)))[0])
     except (ExpressionError, KeyError) as fault:
         raise BadInputError(f"`{grammar.excerpt(node.span)}` is not a number: {fault}") from None
     if not np.isfinite(value):
@@ -141,7 +147,8 @@ class _Compiler:
         if node.name in DRAWS:
             return self._draw(node, parts)
         if node.name in FUNCTIONS:
-            return _finite(node, lambda rows: FUNCTIONS[node.name].compute(*[part(rows) for part in parts]))
+            function = FUNCTIONS[node.name].compute
+            return _finite(node, parts, lambda _, *values: function(*values))
         return _question(node, parts)
 
     def _draw(self, node: Call, parts: list[Evaluator]) -> Evaluator:
@@ -149,19 +156,21 @@ class _Compiler:
         self.draws += 1
         compute, spread = DRAWS[node.name].compute, SPREADS.get(node.name)
 
-        def draw(rows: Rows) -> Column:
-            values = [part(rows) for part in parts]
+        def draw(rows: Rows, *values: Column) -> Column:
             if spread is not None and np.any(np.asarray(values[spread]) < 0):
                 raise ExpressionError("the spread is negative", node)
             return compute(uniforms(rows.lineage, rows.key, site, rows.step), *values)
 
-        return _finite(node, draw)
+        return _finite(node, parts, draw)
 
 
-def _finite(node: Expression, inner: Evaluator) -> Evaluator:
+def _finite(node: Expression, parts: list[Evaluator], compute: Callable[..., Any]) -> Evaluator:
+    """Return a closure whose result is checked: for functions whose floating-point flags tell nothing."""
+
     def checked(rows: Rows) -> Column:
+        values = [part(rows) for part in parts]
         with np.errstate(all="ignore"):
-            value = inner(rows)
+            value = compute(rows, *values)
         if not np.all(np.isfinite(value)):
             raise ExpressionError("not a finite number", node)
         return value
@@ -178,18 +187,20 @@ def _arithmetic(node: Operation, parts: list[Evaluator]) -> Evaluator:
     if operator in _COMPARE:
         compare = _COMPARE[operator]
         return lambda rows: compare(left(rows), right(rows))
-    if operator == "/":
+    if operator == "^":
+        return _finite(node, parts, lambda _, base, exponent: portable.power(base, exponent))
+    ufunc = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}[operator]
 
-        def divide(rows: Rows) -> Column:
-            below = right(rows)
-            if np.any(np.equal(below, 0)):
-                raise ExpressionError("division by zero", node)
-            return np.divide(left(rows), below)
+    def flagged(rows: Rows) -> Column:
+        """All operands are finite, so the flags tell whether the result is: no pass over it is needed."""
+        first, second = left(rows), right(rows)
+        try:
+            return ufunc(first, second)
+        except FloatingPointError:
+            by_zero = operator == "/" and np.any(np.equal(second, 0))
+            raise ExpressionError("division by zero" if by_zero else "not a finite number", node) from None
 
-        return _finite(node, divide)
-    table: dict[str, Callable[..., Any]] = {"+": np.add, "-": np.subtract, "*": np.multiply, "^": portable.power}
-    compute = table[operator]
-    return _finite(node, lambda rows: compute(left(rows), right(rows)))
+    return flagged
 
 
 def _lazy(left: Evaluator, right: Evaluator, both: bool) -> Evaluator:
@@ -226,13 +237,12 @@ def _pick(test: Evaluator, yes: Evaluator, no: Evaluator) -> Evaluator:
 def _question(node: Call, parts: list[Evaluator]) -> Evaluator:
     """Return an environment query."""
 
-    def ask(rows: Rows) -> Column:
+    def ask(rows: Rows, argument: Column = None) -> Column:
         if rows.query is None:
             raise BadInputError(
                 f"`{node.name}` asks the organ, and this derivation has none",
                 "grow the grammar inside an organ, or take the function out of the rule",
             )
-        argument = parts[0](rows) if parts else None
         return rows.query(node.name, rows.rows, argument)
 
-    return _finite(node, ask)
+    return _finite(node, parts, ask)

@@ -13,14 +13,13 @@ from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.chancekeys import Keys, mix_keys
 from pancreasgen.grammar.environment import Candidates, Environment, Frames
 from pancreasgen.grammar.grammar import COMMANDS
+from pancreasgen.grammar.kernels import CHILD
 from pancreasgen.grammar.match import Match, Moment, find_matches
-from pancreasgen.grammar.moves import ahead, level, orthonormal, turn, turn_around
-from pancreasgen.grammar.program import DRAWS_LINE, TURNS, Literal, Program, Rule
+from pancreasgen.grammar.moves import ahead, level, orthonormal, query_columns, turn, turn_around
+from pancreasgen.grammar.program import CODE, DRAWS_LINE, TURNS, Literal, Program, Rule
 from pancreasgen.grammar.uses import organ_functions
 
 MAX_INTERPRETATION_DEPTH = 16
-CHILD = 0xC0FFEE
-"""Salt of a child's lineage: child = mix(parent, CHILD + ordinal in the successor)."""
 SHORTEST_MM = 0.0005
 
 
@@ -84,6 +83,9 @@ class Growth:
         found = [walk.run(values[number], frames) for number, walk in enumerate(walks)]
         batches = [batch for walk in walks for batch in walk.batches]
         kept = [np.ones((len(match.rows), len(match.branch.literals)), dtype=bool) for match in matches]
+        for number, walk in enumerate(walks):
+            for start, stop in walk.cuts:
+                kept[number][:, start:stop] = False
         if batches:
             accepted, renumber = self._commit(batches)
             for batch in batches:
@@ -129,6 +131,7 @@ class _Walk:
     def __init__(self, growth: Growth, number: int, match: Match, now: Moment) -> None:
         self.growth, self.number, self.match, self.now = growth, number, match, now
         self.place, self.batches = 0, list[Batch]()
+        self.cuts: list[tuple[int, int]] = []
 
     def run(self, values: list[list[Any]], frames: Frames) -> list[Frames]:
         """Return the frames before each position."""
@@ -140,10 +143,18 @@ class _Walk:
         laid = self.match.rule.code in self.growth.program.draws
         saved: list[Frames] = []
         found: list[Frames] = []
+        cut = -1
         for place, literal in enumerate(self.match.branch.literals):
             self.place = place
             found.append(current)
-            if not laid:
+            if literal.code in self.growth.program.queries:
+                values[place][:] = query_columns(current, self.growth.symbols[literal.code])
+            if place < cut:
+                continue  # behind a %: neither drawn nor kept
+            if literal.code == CODE["%"]:
+                cut = int(self.match.branch.reach[place])
+                self.cuts.append((place + 1, cut))
+            elif not laid:
                 lineage = mix_keys(rows.lineage, CHILD + place)
                 current = self.step(literal, values[place], Tips(current, index, lineage), saved)
         return found

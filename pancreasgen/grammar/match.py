@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pancreasgen.base.errors import BadInputError
+from pancreasgen.grammar.around import Context, Surroundings
 from pancreasgen.grammar.chancekeys import uniforms
-from pancreasgen.grammar.evaluate import Evaluator, ExpressionError, Query, Rows
+from pancreasgen.grammar.evaluate import Evaluator, ExpressionError, Query, Rows, strict_flags
 from pancreasgen.grammar.grammar import Grammar
+from pancreasgen.grammar.kernels import Masks
 from pancreasgen.grammar.program import Branch, Rule
 
 
@@ -30,13 +32,18 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What expressions of one step share: parameters, key, step, the environment."""
+    """What the rules of one step share: parameters, key, step, the environment, the string around each module.
+
+    ``around`` is None where no rule has a context; ``places`` are the places of the live modules in it.
+    """
 
     grammar: Grammar
     parameters: Mapping[str, float]
     key: int
     step: int
     query: Query | None = None
+    around: Surroundings | None = None
+    places: NDArray[np.int64] | None = None
 
     def rows(self, formals: Sequence[str], args: NDArray[np.float64], lineage: Any, index: Any) -> Rows:
         """Return the rows of modules with these arguments (n, width)."""
@@ -46,7 +53,8 @@ class Moment:
     def value(self, evaluator: Evaluator, rows: Rows, rule: Rule) -> Any:
         """Return an expression's value, or the letter that names rule, module and step."""
         try:
-            return evaluator(rows)
+            with strict_flags():
+                return evaluator(rows)
         except ExpressionError as fault:
             message = (
                 f"rule `{rule.label}`, module `{rule.predecessor}`, step {self.step}: {fault.what} "
@@ -67,17 +75,33 @@ def find_matches(
         index: Numbers (n,) by which the caller knows the modules; ascending.
         now: The moment.
     """
-    for rule in rules:
+    for place, rule in enumerate(rules):
         if not len(index):
             return
         rows = now.rows(rule.formals, args, lineage, index)
-        if rule.condition is None:
-            hit = np.ones(len(index), dtype=bool)
-        else:
-            hit = np.broadcast_to(np.asarray(now.value(rule.condition, rows, rule), dtype=bool), (len(index),))
-        if hit.any():
-            yield from _chosen(rule, rows if hit.all() else rows.take(hit), now)
-        args, lineage, index = args[~hit], lineage[~hit], index[~hit]
+        left = np.ones(len(index), dtype=bool)
+        for context in rule.contexts:
+            rows, left = _surrounded(context, rows, left, now)
+        if rule.condition is not None and len(rows):
+            value = now.value(rule.condition, rows, rule)
+            hit = np.broadcast_to(np.asarray(value, dtype=bool), (len(rows),))
+            if not hit.all():
+                rows = rows.take(hit)
+                left[left] = hit
+        if len(rows):
+            yield from _chosen(rule, rows, now)
+        if place + 1 < len(rules):
+            args, lineage, index = args[~left], lineage[~left], index[~left]
+
+
+def _surrounded(context: Context, rows: Rows, left: Masks, now: Moment) -> tuple[Rows, Masks]:
+    """Return the rows whose context is there, with its arguments as names, and which of all modules these are."""
+    assert now.around is not None
+    assert now.places is not None
+    hit, columns = now.around.match(context, now.places[rows.rows])
+    left = left.copy()
+    left[left] = hit
+    return rows.take(hit).bound(columns), left
 
 
 def _chosen(rule: Rule, rows: Rows, now: Moment) -> Iterator[Match]:
@@ -86,16 +110,21 @@ def _chosen(rule: Rule, rows: Rows, now: Moment) -> Iterator[Match]:
     if len(rule.branches) == 1:
         yield Match(rule, rule.branches[0], rows)
         return
-    weights = np.ones((len(rule.branches), len(rows)))
-    for place, branch in enumerate(rule.branches):
-        if branch.weight is not None:
-            weights[place] = now.value(branch.weight, rows, rule)
-    reach = np.cumsum(weights, axis=0)
-    if (weights < 0).any() or (reach[-1] <= 0).any():
+    reach: list[Any] = []
+    total: Any = 0.0
+    for branch in rule.branches:
+        weight = 1.0 if branch.weight is None else now.value(branch.weight, rows, rule)
+        total = total + weight
+        if np.any(np.less(weight, 0)):
+            break
+        reach.append(total)
+    if len(reach) < len(rule.branches) or np.any(np.less_equal(total, 0)):
         message = f"rule `{rule.label}`, module `{rule.predecessor}`, step {now.step}: the weights are not above 0"
         raise BadInputError(message, "weights are shares: at least 0, and not all 0")
-    drawn = uniforms(rows.lineage, now.key, rule.site, now.step) * reach[-1]
-    place = np.minimum((drawn[None, :] >= reach).sum(axis=0), len(rule.branches) - 1)
+    drawn = uniforms(rows.lineage, now.key, rule.site, now.step) * total
+    place = np.zeros(len(rows), np.int8)
+    for sum_so_far in reach[:-1]:
+        place += drawn >= sum_so_far
     for number, branch in enumerate(rule.branches):
         hit = place == number
         if hit.any():

@@ -55,6 +55,16 @@ def level(frames: Frames) -> Frames:
     return replace(frames, left=left, up=np.where(steep, frames.up, cross(frames.heading, left)))
 
 
+def query_columns(frames: Frames, symbol: str) -> list[Floats]:
+    """Return what ``?P ?H ?U ?L`` tell: position [mm], heading, up or left, as three columns (N,).
+
+    >>> [float(column[0]) for column in query_columns(Frames.initial(1), "?H")]
+    [0.0, 0.0, 1.0]
+    """
+    rows = getattr(frames, {"?P": "position_mm", "?H": "heading", "?U": "up", "?L": "left"}[symbol])
+    return [np.ascontiguousarray(rows[:, axis]) for axis in range(3)]
+
+
 def cross(a: Floats, b: Floats) -> Floats:
     """Return a × b for rows (N, 3).
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pancreasgen.grammar.around import Context, make_context, skipped_codes
 from pancreasgen.grammar.chancekeys import text_number
 from pancreasgen.grammar.evaluate import Evaluator, compile_expression
-from pancreasgen.grammar.grammar import BUILT_IN, COMMANDS, Grammar, Production
-from pancreasgen.grammar.tree import Expression, Item
+from pancreasgen.grammar.grammar import BUILT_IN, COMMANDS, QUERIES, Grammar, Production
+from pancreasgen.grammar.tree import Expression, Item, Name
 from pancreasgen.grammar.units import ANGLE, PLAIN, Dim, Units, parameter_dims, silent, unit_dim
 
 DEGREE = math.pi / 180.0
@@ -35,16 +37,26 @@ class Literal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Branch:
-    """An alternative. ``reach[p]`` is where the bracket around position p ends: what dies with p stands before it."""
+    """An alternative.
+
+    Attributes:
+        literals: The successor's items (P,).
+        weight: Its share; None for 1.
+        reach: Where the bracket around each item ends (P,): what dies with item p stands before ``reach[p]``.
+        written: Codes (P,), bracket levels (P,) and where each item's arguments begin (P + 1,), for the kernels.
+        depth: Bracket depth of the deepest item.
+    """
 
     literals: tuple[Literal, ...]
     weight: Evaluator | None
     reach: NDArray[np.int64]
+    written: tuple[NDArray[np.uint16], NDArray[np.int16], NDArray[np.int64]]
+    depth: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """A production ready to run. ``site`` keys the choice of the alternative."""
+    """A production ready to run. ``site`` keys the choice of the alternative; ``contexts`` are what must stand around."""
 
     label: str
     predecessor: str
@@ -54,6 +66,11 @@ class Rule:
     bindings: tuple[tuple[str, Evaluator], ...]
     branches: tuple[Branch, ...]
     site: int
+    contexts: tuple[Context, ...] = ()
+
+
+Rules: TypeAlias = Mapping[int, tuple[Rule, ...]]
+"""Symbol code → rules in file order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,25 +79,35 @@ class Program:
 
     Attributes:
         grammar: Where it comes from.
-        rules: Code → rules in file order.
-        interpretation: Code → rules in file order.
+        rules: The productions.
+        decomposition: The decomposition rules.
+        interpretation: The interpretation rules.
         axiom: The axiom as a rule with one alternative.
         arity: Number of arguments of each code (S,).
-        width: The largest arity.
-        live: Whether a code has rules (S,).
+        width: The largest arity of a code that has rules, at least 1.
+        live: Whether a code has productions or decomposition rules (S,).
         draws: Codes whose interpretation draws a line: once laid, they are not laid again.
         parameters: Name → value in mm, rad or as it is.
+        contextual: Whether a production has a context.
+        skip: Which codes contexts look through (S,).
+        cuts: Whether ``%`` is ever written.
+        queries: Codes of the queries that are ever written.
     """
 
     grammar: Grammar
-    rules: Mapping[int, tuple[Rule, ...]]
-    interpretation: Mapping[int, tuple[Rule, ...]]
+    rules: Rules
+    decomposition: Rules
+    interpretation: Rules
     axiom: Rule
     arity: NDArray[np.int64]
     width: int
     live: NDArray[np.bool_]
     draws: frozenset[int]
     parameters: Mapping[str, float]
+    contextual: bool
+    skip: NDArray[np.bool_]
+    cuts: bool
+    queries: frozenset[int]
 
 
 def built_in_arity(symbol: str) -> int:
@@ -91,6 +118,8 @@ def built_in_arity(symbol: str) -> int:
     """
     if symbol in COMMANDS:
         return 2
+    if symbol in QUERIES:
+        return 3
     return int(symbol in (*TURNS, "!", "F", "f", "G", ";"))
 
 
@@ -101,19 +130,37 @@ def make_program(grammar: Grammar) -> Program:
     arity = np.array(
         [built_in_arity(name) if name in BUILT_IN else len(grammar.modules[name].fields) for name in symbols], np.int64
     )
-    rules = maker.table(grammar.productions, "")
-    interpretation = maker.table(grammar.interpretation, "interpretation/")
+    rules, decomposition, interpretation = (
+        maker.table(productions, prefix)
+        for productions, prefix in (
+            (grammar.productions, ""),
+            (grammar.decomposition, "decomposition/"),
+            (grammar.interpretation, "interpretation/"),
+        )
+    )
     live = np.zeros(len(symbols), dtype=bool)
-    live[list(rules)] = True
+    live[[*rules, *decomposition]] = True
+    width = max((int(arity[code]) for code in (*rules, *decomposition, *interpretation)), default=1)
     axiom = Rule(
         "axiom", "the start", -1, (), None, (), (maker.branch(grammar.axiom, None, dict(maker.dims), "axiom"),), 0
     )
     parameters = {name: parameter.inner for name, parameter in grammar.parameters.items()}
-    drawing = _drawing(interpretation)
-    return Program(grammar, rules, interpretation, axiom, arity, int(arity.max()), live, drawing, parameters)
+    written = set(_written(grammar))
+    return Program(
+        grammar, rules, decomposition, interpretation, axiom, arity, max(width, 1), live, _drawing(interpretation),
+        parameters, any(rule.left or rule.right for rule in grammar.productions), skipped_codes(grammar),
+        "%" in written, frozenset(CODE[name] for name in QUERIES if name in written),
+    )  # fmt: skip
 
 
-def _drawing(interpretation: Mapping[int, tuple[Rule, ...]]) -> frozenset[int]:
+def _written(grammar: Grammar) -> Iterator[str]:
+    """Yield the symbols that the axiom, productions and decomposition rules write."""
+    yield from (item.symbol for item in grammar.axiom)
+    for production in (*grammar.productions, *grammar.decomposition):
+        yield from (item.symbol for alternative in production.alternatives for item in alternative.successor)
+
+
+def _drawing(interpretation: Rules) -> frozenset[int]:
     found = {CODE[symbol] for symbol in DRAWS_LINE}
     while True:
         more = {
@@ -158,9 +205,11 @@ class _Maker:
             site = f"{label}/{place}"
             weight = None if one.weight is None else compile_expression(one.weight, self.grammar, f"{site}?")
             branches.append(self.branch(one.successor, weight, names, site))
+        sides = ((production.left, False), (production.right, True))
+        both = [found for side, ahead in sides if (found := make_context(side, self.codes, ahead=ahead))]
         return Rule(
             label, production.predecessor, self.codes[production.predecessor], production.formals,
-            test, tuple(bindings), tuple(branches), text_number(f"{label}?"),
+            test, tuple(bindings), tuple(branches), text_number(f"{label}?"), tuple(both),
         )  # fmt: skip
 
     def branch(self, items: Sequence[Item], weight: Evaluator | None, names: Mapping[str, Dim], site: str) -> Branch:
@@ -176,7 +225,11 @@ class _Maker:
             literals.append(Literal(code, self.arguments(item, names, f"{site}/{place}"), target, level))
             if item.symbol == "[":
                 opened.append(place)
-        return Branch(tuple(literals), weight, reach)
+        codes = np.array([literal.code for literal in literals], np.uint16)
+        levels = np.array([literal.level for literal in literals], np.int16)
+        start = np.cumsum([0, *(len(literal.arguments) for literal in literals)])
+        depth = max((literal.level + 1 for literal in literals if literal.code == CODE["["]), default=0)
+        return Branch(tuple(literals), weight, reach, (codes, levels, start.astype(np.int64)), depth)
 
     def arguments(self, item: Item, names: Mapping[str, Dim], site: str) -> tuple[Evaluator, ...]:
         wanted = argument_dims(self.grammar, item.symbol)
@@ -189,8 +242,9 @@ class _Maker:
             return (lambda _: target, given[0] if given else (lambda _: math.nan))
         if item.symbol in BUILT_IN and not given and built_in_arity(item.symbol):
             value = self.default(item.symbol)
-            return (lambda _: value,)
-        return tuple(given)
+            return (lambda _: value,) * built_in_arity(item.symbol)
+        missing = built_in_arity(item.symbol) - len(given) if item.symbol in QUERIES else 0
+        return (*given, *((lambda _: 0.0,) * missing))
 
     def argument(self, node: Expression, wanted: Dim, names: Mapping[str, Dim], site: str) -> Evaluator:
         inner = compile_expression(node, self.grammar, site)
@@ -200,7 +254,7 @@ class _Maker:
 
     def default(self, symbol: str) -> float:
         names = ("angle", "delta") if symbol in TURNS else ("step", "length")
-        for name in names if symbol not in ("!", ";") else ():
+        for name in names if symbol not in ("!", ";", *QUERIES) else ():
             known = self.grammar.parameters.get(name)
             if known is not None:
                 return known.inner * (DEGREE if symbol in TURNS and not known.unit else 1.0)
@@ -210,9 +264,12 @@ class _Maker:
 
 
 def formal_dims(grammar: Grammar, production: Production) -> dict[str, Dim]:
-    """Return the units of the names in a rule's predecessor."""
-    dims = argument_dims(grammar, production.predecessor)
-    return dict(zip(production.formals, dims, strict=False))
+    """Return the units of the names in a rule's predecessor and contexts."""
+    found: dict[str, Dim] = {}
+    for item in (*production.left, *production.right):
+        names = [argument.name if isinstance(argument, Name) else "" for argument in item.arguments]
+        found.update(zip(names, argument_dims(grammar, item.symbol), strict=False))
+    return {**found, **dict(zip(production.formals, argument_dims(grammar, production.predecessor), strict=False))}
 
 
 def argument_dims(grammar: Grammar, symbol: str) -> tuple[Dim, ...]:
@@ -223,4 +280,6 @@ def argument_dims(grammar: Grammar, symbol: str) -> tuple[Dim, ...]:
         return (ANGLE,)
     if symbol in ("!", "F", "f", "G"):
         return (unit_dim("mm"),)
+    if symbol in QUERIES:
+        return (unit_dim("mm" if symbol == "?P" else ""),) * 3
     return (PLAIN,) if symbol == ";" or symbol in COMMANDS else ()

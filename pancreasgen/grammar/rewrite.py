@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pancreasgen.base.checks import lock
 from pancreasgen.base.errors import BadInputError
-from pancreasgen.grammar.chancekeys import Keys, mix_keys
+from pancreasgen.grammar import kernels
+from pancreasgen.grammar.around import Surroundings
 from pancreasgen.grammar.check import checked_program
-from pancreasgen.grammar.environment import Environment, Frames, join_frames
+from pancreasgen.grammar.environment import Environment, Frames
 from pancreasgen.grammar.evaluate import Query
-from pancreasgen.grammar.grammar import MAX_MODULES, Grammar, Word
-from pancreasgen.grammar.growth import CHILD, MAX_INTERPRETATION_DEPTH, Growth
+from pancreasgen.grammar.grammar import Grammar, Word
+from pancreasgen.grammar.growth import Growth
 from pancreasgen.grammar.match import Match, Moment, find_matches
-from pancreasgen.grammar.program import Program
-from pancreasgen.grammar.rope import Chunk, Rope
+from pancreasgen.grammar.program import CODE, Program, Rules
+from pancreasgen.grammar.strand import Strand
+from pancreasgen.grammar.successors import Live, write_successors
+from pancreasgen.grammar.turtle import expanded, query_values
+
+MAX_DECOMPOSITION_DEPTH = 64
+Watch: TypeAlias = Callable[[int, Mapping[str, int]], object]
+"""Takes the number of a step and how often each rule matched in it; an answer of False ends the derivation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,27 +37,12 @@ class Derivation:
         word: The string.
         steps: Number of steps taken.
         reason: ``fixpoint`` (no rule matches), ``steps`` (as many as wanted or allowed), ``modules`` or ``depth`` (the
-            next step would pass that limit).
+            next step would pass that limit), ``watch`` (the watcher wanted no more).
     """
 
     word: Word
     steps: int
     reason: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Live:
-    """The modules that rules may still match, in string order: ids in the rope, columns, bracket depth, frames."""
-
-    ids: NDArray[np.int64]
-    symbol: NDArray[np.uint16]
-    args: NDArray[np.float64]
-    lineage: Keys
-    order: NDArray[np.int16]
-    frames: Frames | None
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 def derive(
@@ -59,8 +52,12 @@ def derive(
     values: Mapping[str, float] | None = None,
     steps: int | None = None,
     environment: Environment | None = None,
+    watch: Watch | None = None,
 ) -> Derivation:
     r"""Derive the word of a grammar; a pure function of its arguments (and of what the environment answers).
+
+    A step matches every module against the string as it was, writes all successors, lets decomposition rules split
+    them until none matches, cuts what stands behind a ``%``, and fills queries such as ``?P(x, y, z)``.
 
     Args:
         grammar: The grammar.
@@ -68,11 +65,13 @@ def derive(
         values: Values of parameters, each in its own unit; the file's defaults hold for the others.
         steps: Number of steps; the file's limit if None.
         environment: Where to grow. With it, every segment is laid as soon as it is written and a refused one is cut.
+        watch: Told after every step, the axiom being step 0; it may end the derivation.
 
     Raises:
         DiagnosticError: If the grammar has faults.
         UsageError: If a value is out of range.
-        BadInputError: If an expression has no finite value, or a rule asks the organ and there is none.
+        BadInputError: If an expression has no finite value, a rule asks the organ and there is none, or decomposition
+            does not come to an end.
 
     >>> from pancreasgen.grammar.syntax import parse_grammar
     >>> koch = parse_grammar("lsystem 1\naxiom: F\nproduction:\nF --> F+F--F+F")
@@ -80,27 +79,158 @@ def derive(
     36
     """
     program = checked_program(grammar.with_values(values) if values else grammar)
-    growth = None if environment is None else Growth(program, environment)
-    rope, live = Rope(program.width), _root(program, growth)
+    run = _Run(program, key, None if environment is None else Growth(program, environment))
     limits, taken, reason = grammar.limits, 0, "steps"
     wanted = limits.steps if steps is None else min(steps, limits.steps)
     for step in range(wanted + 1):
-        now = Moment(grammar, program.parameters, key, step, _query(growth, live))
-        matches = _matches(program, live, now)
+        now = run.moment(step)
+        matches = run.axiom(now) if step == 0 else run.matches(program.rules, now)
         if not matches:
             reason = "fixpoint"
             break
-        grown = sum(len(match.rows) * (len(match.branch.literals) - 1) for match in matches)
-        if rope.leaves + grown > limits.modules:
-            reason = "modules"
+        refusal = run.refusal(matches)
+        if refusal:
+            reason = refusal
             break
-        if _depth(matches, live) > limits.depth:
-            reason = "depth"
-            break
-        live = _rewrite(program, rope, live, matches, growth, now)
-        live = replace(live, ids=rope.compact(live.ids))
+        run.rewrite(matches, now)
+        run.finish_step(step)
         taken = step
-    return Derivation(_word(program, rope), taken, reason)
+        if watch is not None and watch(step, _counts(matches)) is False:
+            reason = "watch"
+            break
+    return Derivation(run.word(), taken, reason)
+
+
+class _Run:
+    """One derivation under way: the string, what is live in it, and the growth in an organ if there is one."""
+
+    def __init__(self, program: Program, key: int, growth: Growth | None) -> None:
+        self.program, self.key, self.growth = program, key, growth
+        one = np.zeros(1, np.int64)
+        self.strand = Strand(one.astype(np.uint16), np.zeros(0), one.astype(np.uint64), program.arity)
+        frames = None if growth is None else Frames.initial(1)
+        args = np.zeros((1, program.width))
+        self.live = Live(one, one.astype(np.uint16), args, one.astype(np.uint64), one.astype(np.int16), frames)
+
+    def moment(self, step: int) -> Moment:
+        """Return what the expressions of this step share."""
+        return Moment(self.program.grammar, self.program.parameters, self.key, step, self._query())
+
+    def _query(self) -> Query | None:
+        growth, live = self.growth, self.live
+        if growth is None or live.frames is None:
+            return None
+        frames, environment = replace(live.frames, origin=live.symbol.astype(np.int16)), growth.environment
+
+        def ask(name: str, rows: NDArray[np.int64], argument: object) -> NDArray[np.float64]:
+            column = None if argument is None else np.broadcast_to(np.asarray(argument, dtype=np.float64), (len(rows),))
+            return np.asarray(environment.query(name, frames.take(rows), column))
+
+        return ask
+
+    def axiom(self, now: Moment) -> list[Match]:
+        """Return the axiom as what rewrites the root."""
+        rule = self.program.axiom
+        rows = now.rows((), self.live.args, self.live.lineage, np.zeros(1, np.int64))
+        return [Match(rule, rule.branches[0], rows)]
+
+    def matches(self, rules: Rules, now: Moment) -> list[Match]:
+        """Return which alternative of which rule rewrites which live modules."""
+        if self.program.contextual:
+            now = self._looking_around(now)
+        live = self.live
+        found: list[Match] = []
+        for code, some in rules.items():
+            index = np.flatnonzero(live.symbol == code)
+            if len(index):
+                found += find_matches(some, live.args[index], live.lineage[index], index, now)
+        return found
+
+    def _looking_around(self, now: Moment) -> Moment:
+        self.lay_flat()
+        strand = self.strand
+        around = Surroundings(strand.symbol, strand.args, strand.arity, self.program.skip)
+        return replace(now, around=around, places=self.live.ids)
+
+    def refusal(self, matches: list[Match]) -> str:
+        """Return the limit that rewriting would pass, or nothing; told before anything is allocated."""
+        limits = self.program.grammar.limits
+        grown = sum(len(match.rows) * (len(match.branch.literals) - 1) for match in matches)
+        if self.strand.leaves + grown > limits.modules:
+            return "modules"
+        deepest = max(match.branch.depth + int(self.live.order[match.rows.rows].max()) for match in matches)
+        return "depth" if deepest > limits.depth else ""
+
+    def rewrite(self, matches: list[Match], now: Moment) -> None:
+        """Write all successors."""
+        self.live = write_successors(self.program, self.strand, self.live, matches, self.growth, now)
+        if self.strand.crowded:
+            self.lay_flat()
+
+    def lay_flat(self) -> None:
+        """Lay the string flat."""
+        self.live = replace(self.live, ids=self.strand.lay_flat(self.program.live, len(self.live)))
+
+    def finish_step(self, step: int) -> None:
+        """Decompose, cut, fill queries."""
+        if self.program.decomposition:
+            self._decompose(step)
+        if self.program.cuts:
+            self._cut()
+        if self.program.queries and self.growth is None:
+            self._fill_queries()
+
+    def _decompose(self, step: int) -> None:
+        for depth in range(MAX_DECOMPOSITION_DEPTH + 1):
+            now = self.moment(step)
+            matches = self.matches(self.program.decomposition, now)
+            if not matches:
+                return
+            label, limit = matches[0].rule.label, self.refusal(matches)
+            if limit:
+                most = getattr(self.program.grammar.limits, limit)
+                text = f"`{label}`, step {step}: decomposition would pass the limit of {most:,} {limit}"
+                raise BadInputError(text, "guard the rule with a condition, or derive fewer steps")
+            if depth == MAX_DECOMPOSITION_DEPTH:
+                text = f"`{label}`, step {step}: decomposition goes deeper than {depth} levels"
+                raise BadInputError(text, "a decomposition rule must come to an end: guard it with a condition")
+            self.rewrite(matches, now)
+
+    def _cut(self) -> None:
+        self.lay_flat()
+        stay = kernels.cut_string(self.strand.symbol, CODE["%"])
+        if stay.all():
+            return
+        live = self.live.take(stay[self.live.ids])
+        self.strand.keep(stay)
+        self.live = replace(live, ids=np.flatnonzero(self.program.live[self.strand.symbol]))
+
+    def _fill_queries(self) -> None:
+        self.lay_flat()
+        strand, live, width = self.strand, self.live, self.program.arity
+        places = kernels.argument_places(strand.symbol, width)
+        asked = np.flatnonzero(np.isin(strand.symbol, list(self.program.queries)))
+        word = Word(strand.symbol, strand.args, places, strand.lineage)
+        values = query_values(word, self.program, key=self.key)
+        strand.args[places[asked][:, None] + np.arange(3)] = values
+        mine = np.isin(live.ids, asked)
+        live.args[mine, :3] = values[np.searchsorted(asked, live.ids[mine])]
+
+    def word(self) -> Word:
+        """Return the string as a word."""
+        self.lay_flat()
+        strand = self.strand
+        offset = lock(kernels.argument_places(strand.symbol, strand.arity))
+        columns: list[Any] = [lock(array) for array in (strand.symbol, strand.args)]
+        return Word(columns[0], columns[1], offset, lock(strand.lineage))
+
+
+def _counts(matches: list[Match]) -> dict[str, int]:
+    """Return how often each rule matched, in the order of the symbols' rules."""
+    counts: dict[str, int] = {}
+    for match in matches:
+        counts[match.rule.label] = counts.get(match.rule.label, 0) + len(match.rows)
+    return counts
 
 
 def expand(word: Word, grammar: Grammar, *, key: int = 0) -> Word:
@@ -109,138 +239,4 @@ def expand(word: Word, grammar: Grammar, *, key: int = 0) -> Word:
     Raises:
         BadInputError: If rules lead back to themselves (more than 16 levels), or the word gets too long.
     """
-    program = checked_program(grammar)
-    if not program.interpretation:
-        return word
-    live_codes = np.zeros_like(program.live)
-    live_codes[list(program.interpretation)] = True
-    program = replace(program, rules=program.interpretation, live=live_codes)
-    args = np.zeros((len(word), program.width))
-    used = np.arange(program.width)[None, :] < np.diff(word.offset)[:, None]
-    args[used] = word.args
-    ids = np.arange(len(word), dtype=np.int64)
-    rope = Rope.of(Chunk(ids, word.symbol, args, word.lineage))
-    first = np.flatnonzero(live_codes[word.symbol])
-    order = np.zeros(len(first), np.int16)
-    live = Live(first, word.symbol[first], args[first], word.lineage[first], order, None)
-    for depth in range(1, MAX_INTERPRETATION_DEPTH + 2):
-        now = Moment(grammar, program.parameters, key, depth)
-        matches = _matches(program, live, now)
-        if not matches:
-            return _word(program, rope)
-        grown = sum(len(match.rows) * (len(match.branch.literals) - 1) for match in matches)
-        if rope.leaves + grown > MAX_MODULES:
-            raise BadInputError(
-                f"the interpretation rules make more than {MAX_MODULES:,} modules", "derive fewer steps"
-            )
-        live = _rewrite(program, rope, live, matches, None, now)
-    message = f"the interpretation rules go deeper than {MAX_INTERPRETATION_DEPTH} levels"
-    raise BadInputError(message, "an interpretation rule must not lead back to its own module")
-
-
-def _root(program: Program, growth: Growth | None) -> Live:
-    none = np.zeros(1, np.int64)
-    frames = None if growth is None else Frames.initial(1)
-    args = np.zeros((1, program.width))
-    return Live(none, none.astype(np.uint16), args, none.astype(np.uint64), none.astype(np.int16), frames)
-
-
-def _query(growth: Growth | None, live: Live) -> Query | None:
-    if growth is None or live.frames is None:
-        return None
-    frames, environment = replace(live.frames, origin=live.symbol.astype(np.int16)), growth.environment
-
-    def ask(name: str, rows: NDArray[np.int64], argument: object) -> NDArray[np.float64]:
-        column = None if argument is None else np.broadcast_to(np.asarray(argument, dtype=np.float64), (len(rows),))
-        return np.asarray(environment.query(name, frames.take(rows), column))
-
-    return ask
-
-
-def _matches(program: Program, live: Live, now: Moment) -> list[Match]:
-    if now.step == 0:
-        index = np.zeros(1, np.int64)
-        return [Match(program.axiom, program.axiom.branches[0], now.rows((), live.args, live.lineage, index))]
-    found: list[Match] = []
-    for code, rules in program.rules.items():
-        index = np.flatnonzero(live.symbol == code)
-        if len(index):
-            found += find_matches(rules, live.args[index], live.lineage[index], index, now)
-    return found
-
-
-def _depth(matches: list[Match], live: Live) -> int:
-    deepest = 0
-    for match in matches:
-        levels = max((literal.level + 1 for literal in match.branch.literals if literal.code == 0), default=0)
-        deepest = max(deepest, levels + int(live.order[match.rows.rows].max()))
-    return deepest
-
-
-def _rewrite(
-    program: Program, rope: Rope, live: Live, matches: list[Match], growth: Growth | None, now: Moment
-) -> Live:
-    """Write all successors into a new chunk by prefix sum, and return what is live then."""
-    values = [_arguments(match, now) for match in matches]
-    frames: list[list[Frames]] = []
-    kept: list[NDArray[np.bool_]] = [np.ones((len(m.rows), len(m.branch.literals)), dtype=bool) for m in matches]
-    if growth is not None and live.frames is not None:
-        frames, kept = growth.lay(matches, values, live.frames, now)
-    count = np.zeros(len(live), dtype=np.int64)
-    matched = np.zeros(len(live), dtype=bool)
-    for match, alive in zip(matches, kept, strict=True):
-        count[match.rows.rows], matched[match.rows.rows] = alive.sum(axis=1), True
-    first, total = np.cumsum(count) - count, int(count.sum())
-    owner = np.repeat(np.arange(len(live)), count)
-    symbol, args = np.zeros(total, np.uint16), np.zeros((total, program.width))
-    lineage, order = np.zeros(total, np.uint64), np.zeros(total, np.int16)
-    pieces: list[tuple[NDArray[np.int64], Frames]] = []
-    for number, (match, alive) in enumerate(zip(matches, kept, strict=True)):
-        inner: NDArray[np.int64] = np.cumsum(alive, axis=1) - alive
-        for place, literal in enumerate(match.branch.literals):
-            rows = np.flatnonzero(alive[:, place])
-            at = first[match.rows.rows[rows]] + inner[rows, place]
-            symbol[at] = literal.code
-            for slot, column in enumerate(values[number][place]):
-                args[at, slot] = column[rows] if np.ndim(column) else column
-            lineage[at] = mix_keys(match.rows.lineage[rows], CHILD + place)
-            order[at] = live.order[match.rows.rows[rows]] + literal.level
-            if frames and program.live[literal.code]:
-                pieces.append((at, frames[number][place].take(rows)))
-    ids = rope.add(Chunk(live.ids[owner], symbol, args, lineage), live.ids[matched])
-    fresh = np.flatnonzero(program.live[symbol])
-    fresh_frames = None
-    if growth is not None:
-        places = [at for at, _ in pieces] or [np.zeros(0, np.int64)]
-        parts = [part for _, part in pieces] or [Frames.initial(0)]
-        fresh_frames = join_frames(parts).take(np.argsort(np.concatenate(places), kind="stable"))
-    old = np.flatnonzero(~matched) if now.step else np.zeros(0, np.int64)
-    new = Live(ids[fresh], symbol[fresh], args[fresh], lineage[fresh], order[fresh], fresh_frames)
-    return _merge(live, old, new, owner[fresh])
-
-
-def _merge(live: Live, old: NDArray[np.int64], new: Live, owner: NDArray[np.int64]) -> Live:
-    """Return old live modules and fresh ones in string order."""
-    sort = np.argsort(np.concatenate([old, owner]), kind="stable")
-    columns: list[Any] = [
-        np.concatenate([getattr(live, name)[old], getattr(new, name)])[sort]
-        for name in ("ids", "symbol", "args", "lineage", "order")
-    ]
-    frames = None
-    if live.frames is not None and new.frames is not None:
-        frames = join_frames([live.frames.take(old), new.frames]).take(sort)
-    return Live(columns[0], columns[1], columns[2], columns[3], columns[4], frames)
-
-
-def _arguments(match: Match, now: Moment) -> list[list[Any]]:
-    return [[now.value(one, match.rows, match.rule) for one in literal.arguments] for literal in match.branch.literals]
-
-
-def _word(program: Program, rope: Rope) -> Word:
-    ids = rope.order()
-    symbol = rope.column("symbol", ids).astype(np.uint16)
-    arity = program.arity[symbol]
-    used = np.arange(program.width)[None, :] < arity[:, None]
-    args = rope.column("args", ids).astype(np.float64)[used]
-    offset = np.concatenate([[0], np.cumsum(arity)]).astype(np.int64)
-    return Word(symbol, args, offset, rope.column("lineage", ids).astype(np.uint64))
+    return expanded(word, checked_program(grammar), key=key)

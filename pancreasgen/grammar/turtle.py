@@ -13,17 +13,21 @@ from numpy.typing import NDArray
 from pancreasgen.base.checks import frozen_array, lock
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar import portable
-from pancreasgen.grammar.grammar import COMMANDS, Grammar, Word
-from pancreasgen.grammar.program import CODE, TURNS
-from pancreasgen.grammar.rewrite import expand
+from pancreasgen.grammar.check import checked_program
+from pancreasgen.grammar.grammar import COMMANDS, QUERIES, Grammar, Word
+from pancreasgen.grammar.interpretation import expanded
+from pancreasgen.grammar.program import CODE, TURNS, Program
 
 Floats = NDArray[np.float64]
 
-_SKIP, _OPEN, _CLOSE, _UP, _LEFT, _AHEAD, _AROUND, _LEVEL, _RADIUS, _DRAW, _MOVE, _CUT = range(12)
+_SKIP, _OPEN, _CLOSE, _UP, _LEFT, _AHEAD, _AROUND, _LEVEL, _RADIUS, _DRAW, _MOVE, _CUT, _QUERY = range(13)
 _OPERATION = {
     "[": _OPEN, "]": _CLOSE, "+": _UP, "-": _UP, "&": _LEFT, "^": _LEFT, "/": _AHEAD, "\\": _AHEAD, "|": _AROUND,
     "$": _LEVEL, "!": _RADIUS, "F": _DRAW, "G": _DRAW, "f": _MOVE, "%": _CUT,
+    **dict.fromkeys(QUERIES, _QUERY),
 }  # fmt: skip
+_STATE_OF = {"?P": 0, "?H": 3, "?L": 6, "?U": 9}
+"""Where each query finds its answer in the turtle's state."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,13 +86,34 @@ def interpret(word: Word, grammar: Grammar, *, key: int = 0) -> Segments:
     array([[0., 0., 2.],
            [3., 0., 2.]])
     """
-    drawn = expand(word, grammar, key=key)
-    symbols = grammar.symbols
+    drawn, arrays, count, depth = _readied(word, checked_program(grammar), key)
+    ends, radius, links, source, _ = _walk(*arrays, count, depth, 0)
+    columns: tuple[Any, ...] = (ends[:, :3], ends[:, 3:], radius, radius, links[:, 0], links[:, 1])
+    starts, stops, thin, thick, parent, order = (lock(np.ascontiguousarray(column)) for column in columns)
+    return Segments(starts, stops, thin, thick, parent, order.astype(np.int16), drawn.lineage[source])
+
+
+def query_values(word: Word, program: Program, *, key: int) -> Floats:
+    """Return what each query of a word is told (Q, 3), in string order: position [mm], heading, up or left.
+
+    Raises:
+        BadInputError: As :func:`interpret`.
+    """
+    drawn, arrays, count, depth = _readied(word, program, key)
+    asked = np.isin(drawn.symbol, list(program.queries))
+    states = _walk(*arrays, count, depth, int(asked.sum()))[4]
+    first = np.array([_STATE_OF.get(name, 0) for name in program.grammar.symbols], np.int64)[drawn.symbol[asked]]
+    return np.asarray(np.take_along_axis(states, first[:, None] + np.arange(3), axis=1))
+
+
+def _readied(word: Word, program: Program, key: int) -> tuple[Word, tuple[Any, ...], int, int]:
+    """Return the word to be drawn, what each of its modules does, the number of lines, and the depth of brackets."""
+    drawn, symbols = expanded(word, program, key=key), program.grammar.symbols
     if np.isin(drawn.symbol, [CODE[name] for name in COMMANDS]).any():
         raise BadInputError("this word steers by an organ, and there is none", "grow the grammar inside an organ")
     operation = np.array([_OPERATION.get(name, _SKIP) for name in symbols], np.int64)[drawn.symbol]
     sign = np.array([-1.0 if name in TURNS and name in "-^\\" else 1.0 for name in symbols])[drawn.symbol]
-    has = np.diff(drawn.offset) > 0
+    has = (np.diff(drawn.offset) > 0) & (operation != _SKIP) & (operation != _QUERY)
     value = np.zeros(len(drawn))
     value[has] = drawn.args[drawn.offset[:-1][has]] * sign[has]
     if not np.isfinite(value).all():
@@ -100,18 +125,18 @@ def interpret(word: Word, grammar: Grammar, *, key: int = 0) -> Segments:
     if len(depth) and depth.min() < 0:
         raise BadInputError("the word closes a bracket that it never opened")
     count = int((operation == _DRAW).sum())
-    ends, radius, links, source = _walk(operation, value, sine, cosine, count, int(depth.max(initial=0)) + 1)
-    used = len(source)
-    columns: tuple[Any, ...] = (ends[:used, :3], ends[:used, 3:], radius, radius, links[:, 0], links[:, 1])
-    starts, stops, thin, thick, parent, order = (lock(np.ascontiguousarray(column)) for column in columns)
-    return Segments(starts, stops, thin, thick, parent, order.astype(np.int16), drawn.lineage[source])
+    return drawn, (operation, value, sine, cosine), count, int(depth.max(initial=0)) + 1
 
 
 @njit(cache=True)
 def _walk(
-    operation: NDArray[np.int64], value: Floats, sine: Floats, cosine: Floats, count: int, depth: int
-) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Return start and end (S, 6), radius (S,), parent and order (S, 2), index of the drawing module (S,)."""
+    operation: NDArray[np.int64], value: Floats, sine: Floats, cosine: Floats, count: int, depth: int, queries: int
+) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Return start and end (S, 6), radius (S,), parent and order (S, 2), index of the drawing module (S,).
+
+    The last array holds position, heading, left and up of the turtle at each of the first queries (Q, 12).
+    """
+    told, asked = np.zeros((queries, 12)), 0
     ends, radius = np.empty((count, 6)), np.empty(count)
     links, source = np.empty((count, 2), np.int64), np.empty(count, np.int64)
     state = np.zeros(13)  # position, heading, left, up, radius
@@ -128,6 +153,10 @@ def _walk(
             state[:], last = stack[level], stack_last[level]
             if level < cut:
                 cut = -1
+        elif what == _QUERY:
+            if asked < queries:
+                told[asked] = state[:12]
+                asked += 1
         elif cut >= 0:
             continue
         elif what == _CUT:
@@ -157,7 +186,7 @@ def _walk(
                 drawn += 1
             else:
                 last = -1
-    return ends[:drawn], radius[:drawn], links[:drawn], source[:drawn]
+    return ends[:drawn], radius[:drawn], links[:drawn], source[:drawn], told
 
 
 @njit(cache=True)
