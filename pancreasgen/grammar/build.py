@@ -123,7 +123,7 @@ class Build(Transformer_NonRecursive[Token, Any]):
         """A prefix or infix operator."""
         token = next(child for child in children if isinstance(child, Token))
         operands = [child for child in children if not isinstance(child, Token)]
-        words = {"&&": "and", "||": "or"}
+        words = {"&&": "and", "||": "or", "&": "and", "|": "or"}
         start = min(self._span(token)[0], operands[0].span[0])
         node = Operation(words.get(str(token), str(token)), tuple(operands), (start, operands[-1].span[1]))
         return self._keep(node, operands)
@@ -132,7 +132,8 @@ class Build(Transformer_NonRecursive[Token, Any]):
         """A comparison; ``a < b < c`` means ``a < b and b < c``."""
         result: Expression | None = None
         for left, token, right in zip(children[::2], children[1::2], children[2::2], strict=False):
-            pair = self._keep(Operation(str(token), (left, right), (left.span[0], right.span[1])), [left, right])
+            sign = "==" if token == "=" else str(token)
+            pair = self._keep(Operation(sign, (left, right), (left.span[0], right.span[1])), [left, right])
             both = (result, pair) if result is not None else ()
             result = self._keep(Operation("and", both, (both[0].span[0], pair.span[1])), list(both)) if both else pair
         assert result is not None

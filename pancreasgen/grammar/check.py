@@ -1,23 +1,24 @@
-"""What a grammar means, before it runs: names, arity, units, draws, weights, sources; all faults at once.
+"""What a grammar means, before it runs: names, arity, units, draws, contexts, weights, sources; all faults at once.
 
-Codes: PG101 syntax · PG102 the file's frame · PG103 unknown name · PG104 strings and arity · PG105 units · PG106 ranges
-· PG107 declared twice · PG108 too large · PG109 not yet supported · PG120–PG126 warnings.
+Codes: PG101 syntax · PG102 the file's frame · PG103 unknown name · PG104 strings, contexts and arity · PG105 units
+· PG106 ranges · PG107 declared twice · PG108 too large · PG120–PG125 and PG127 warnings · PG126 growth past the limits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pancreasgen.base.checks import nearest_name
 from pancreasgen.base.errors import Diagnostic, DiagnosticError
+from pancreasgen.grammar.advice import advise
+from pancreasgen.grammar.arity import argument_dims, formal_dims
 from pancreasgen.grammar.functions import DRAWS, ENVIRONMENT, FUNCTIONS
-from pancreasgen.grammar.grammar import BUILT_IN, Grammar, Production
-from pancreasgen.grammar.predict import explosion
-from pancreasgen.grammar.program import Program, argument_dims, formal_dims, make_program
+from pancreasgen.grammar.grammar import BUILT_IN, QUERIES, Grammar, Production
+from pancreasgen.grammar.program import Program, make_program
 from pancreasgen.grammar.statements import Source
-from pancreasgen.grammar.tree import Call, Expression, Item, Name, Number, Span, walk
+from pancreasgen.grammar.tree import Call, Expression, Item, Name, Span, walk
 from pancreasgen.grammar.units import Dim, Units, parameter_dims
 
 MAX_EXPANDED = 10_000
@@ -34,17 +35,18 @@ def check_grammar(grammar: Grammar) -> tuple[Diagnostic, ...]:
     """
     checker = _Checker(grammar, Source(grammar.file, grammar.text))
     checker.run()
+    advise(grammar, checker.used, checker.fault)
     return tuple(sorted(checker.faults, key=lambda fault: (fault.line, fault.column)))
 
 
 @lru_cache(maxsize=8)
 def checked_program(grammar: Grammar) -> Program:
-    """Return the grammar made ready to run.
+    """Return the grammar made ready to run. That it would explode (PG126) is no fault here: a derivation is bounded.
 
     Raises:
         DiagnosticError: If it has faults (warnings do not count).
     """
-    faults = [fault for fault in check_grammar(grammar) if fault.severity == "error"]
+    faults = [fault for fault in check_grammar(grammar) if fault.severity == "error" and fault.code != "PG126"]
     if faults:
         raise DiagnosticError(faults)
     return make_program(grammar)
@@ -56,7 +58,6 @@ class _Checker:
     source: Source
     faults: list[Diagnostic] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
-    written: set[str] = field(default_factory=set)
     costs: dict[str, int] = field(default_factory=dict)
     sound: bool = True
 
@@ -68,17 +69,22 @@ class _Checker:
         self.lets()
         dims = parameter_dims(self.grammar)
         self.string(self.grammar.axiom, dims)
-        for production in (*self.grammar.productions, *self.grammar.interpretation):
+        for production in self.grammar.productions:
             self.production(production, dims)
-        for production in self.grammar.decomposition:
-            self.fault("PG109", "decomposition rules are not yet supported", production.span, "use a production")
+        for production in (*self.grammar.decomposition, *self.grammar.interpretation):
+            self.production(production, dims)
+            if production.left or production.right:
+                text = f"`{production.label}` is no production and can have no context"
+                hint = "move the rule to `production:`, or take the context out"
+                self.fault("PG104", text, (production.left or production.right)[0].span, hint)
+        for production in self.grammar.interpretation:
+            for item in (item for one in production.alternatives for item in one.successor if item.symbol in QUERIES):
+                self.fault("PG104", f"the query `{item.symbol}` belongs in productions", item.span, "")
         for statement in self.grammar.statements.values():
             for argument in statement.arguments:
                 self.expression(argument, dims, draws=False, organ=False)
             if statement.module and statement.module not in self.grammar.modules:
                 self.unknown("module", statement.module, statement.span, list(self.grammar.modules))
-        self.spare()
-        self.growth()
 
     # names
 
@@ -160,11 +166,8 @@ class _Checker:
 
     def string(self, items: tuple[Item, ...], dims: Mapping[str, Dim]) -> None:
         for item in items:
-            self.written.add(item.symbol)
-            if item.symbol.startswith("?"):
-                self.fault(
-                    "PG109", f"the query `{item.symbol}` is not yet supported", item.span, "use surface(d), axis()"
-                )
+            if item.symbol.startswith("?") and item.symbol not in QUERIES:
+                self.fault("PG103", f"there is no query `{item.symbol}`", item.span, f"queries: {', '.join(QUERIES)}")
                 continue
             wanted = argument_dims(self.grammar, item.symbol)
             least = 0 if item.symbol in BUILT_IN and item.symbol != "!" else len(wanted)
@@ -188,11 +191,29 @@ class _Checker:
             return
         self.fault("PG105", f"`{item.symbol}` wants {want.text} here, not {have.text}", argument.span, hint)
 
+    def context(self, production: Production) -> None:
+        """Check that contexts are paths and trees of modules with names, and that no name stands twice."""
+        seen = set(production.formals)
+        for item in (*production.left, *production.right):
+            bracket = item.symbol in ("[", "]")
+            if item.target or (bracket and item in production.left):
+                hint = "a left context is a path back to the root; brackets belong to the right one" if bracket else ""
+                self.fault("PG104", f"`{item.symbol}` cannot stand in this context", item.span, hint)
+                continue
+            wanted, given = len(argument_dims(self.grammar, item.symbol)), len(item.arguments)
+            if given > wanted or (given < wanted and item.symbol not in BUILT_IN):
+                text = f"`{item.symbol}` has {wanted} arguments, the context names {given}"
+                self.fault("PG104", text, item.span, "name every argument")
+            for argument in item.arguments:
+                name = argument.name if isinstance(argument, Name) else ""
+                if not name or name in seen:
+                    text = f"the name `{name}` stands twice" if name else "a context has names, not expressions"
+                    self.fault("PG104", text, argument.span, "write another name")
+                seen.add(name)
+
     def production(self, production: Production, dims: Mapping[str, Dim]) -> None:
         grammar, name = self.grammar, production.predecessor
-        if production.left or production.right:
-            items = production.left or production.right
-            self.fault("PG109", "contexts are not yet supported", items[0].span, "take the context out of the rule")
+        self.context(production)
         wanted = len(argument_dims(grammar, name))
         if len(production.formals) != wanted and name not in BUILT_IN:
             text = f"`{name}` has {wanted} arguments, the rule names {len(production.formals)}"
@@ -200,9 +221,7 @@ class _Checker:
         if len(production.formals) > wanted and name in BUILT_IN:
             self.fault("PG104", f"`{name}` has at most {wanted} arguments", production.span)
         names = {**dims, **formal_dims(grammar, production)}
-        for item in (*production.left, *production.right):
-            names.update({part.name: Dim(known=False) for part in item.arguments if isinstance(part, Name)})
-        names.update({formal: Dim(known=False) for formal in production.formals if formal not in names})
+        names.update({formal: Dim(known=False) for formal in _named(production) if formal not in names})
         if production.condition is not None:
             self.expression(production.condition, names)
         for binding in production.bindings:
@@ -211,46 +230,10 @@ class _Checker:
             self.string(alternative.successor, names)
             if alternative.weight is not None:
                 self.expression(alternative.weight, names)
-        self.weights(production)
 
-    def weights(self, production: Production) -> None:
-        given = [alternative.weight for alternative in production.alternatives]
-        if not any(given) or not all(isinstance(weight, Number) for weight in given):
-            return
-        total = sum(weight.value for weight in given if isinstance(weight, Number))
-        if abs(total - 1.0) > 1e-6:
-            text = f"the weights of `{production.label}` sum to {total:g}, not 1"
-            first = production.alternatives[0].weight
-            assert first is not None
-            self.fault("PG120", text, first.span, "they are used as shares of their sum", "warning")
 
-    # warnings
-
-    def growth(self) -> None:
-        found = None if any(fault.severity == "error" for fault in self.faults) else explosion(self.grammar)
-        if found is not None:
-            step, length, rule = found
-            text = f"rule `{rule.label}` grows without bound: {length:,.0f} modules at step {step} "
-            text += f"(limit {self.grammar.limits.modules:,})"
-            self.fault("PG126", text, rule.span, "add a condition, or a line such as `limits: steps 6`", "warning")
-
-    def spare(self) -> None:
-        grammar = self.grammar
-        heads = {production.predecessor for production in grammar.productions}
-        drawn = {production.predecessor for production in grammar.interpretation}
-        for name, module in grammar.modules.items():
-            if module.declared and name not in self.written:
-                self.fault("PG121", f"module `{name}` is never written", module.span, "remove it", "warning")
-            elif module.declared and name not in heads | drawn and not module.meaning:
-                text = f"module `{name}` is never rewritten and has no meaning"
-                self.fault("PG122", text, module.span, 'add a rule, or say what it stands for: "…"', "warning")
-        for production in grammar.productions:
-            if production.predecessor not in self.written:
-                text = f"rule `{production.label}` can never match: nothing writes `{production.predecessor}`"
-                self.fault("PG123", text, production.span, "", "warning")
-        for name, parameter in grammar.parameters.items():
-            if name not in self.used and name not in ("angle", "delta", "step", "length"):
-                self.fault("PG124", f"parameter `{name}` is never used", parameter.span, "remove it", "warning")
-            if not parameter.source:
-                hint = 'add: source "Author Year, DOI", or source "assumed"'
-                self.fault("PG125", f"parameter `{name}` names no source", parameter.span, hint, "warning")
+def _named(production: Production) -> Iterable[str]:
+    """Yield the names that a rule's predecessor and contexts give."""
+    yield from production.formals
+    for item in (*production.left, *production.right):
+        yield from (part.name for part in item.arguments if isinstance(part, Name))

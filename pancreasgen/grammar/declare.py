@@ -61,8 +61,8 @@ class Draft:
         """Return the grammar."""
         rules = {name: tuple(found) for name, found in self.rules.items()}
         return Grammar(
-            id, self.source.file, self.title, self.population, tuple(self.requires), self.parameters, self.functions, self.modules,
-            self.axiom, rules["production"], rules["interpretation"], rules["decomposition"],
+            id, self.source.file, self.title, self.population, tuple(self.requires), self.parameters,
+            self.functions, self.modules, self.axiom, rules["production"], rules["interpretation"], rules["decomposition"],
             self.skips.get("ignore", ()), self.skips.get("consider", ()), self.limits, self.statements,
             tuple(self.targets), self.source.text,
         )  # fmt: skip
@@ -85,8 +85,6 @@ def declare(kind: str, tree: Tree[Token], offset: int, line: str, draft: Draft) 
         draft.requires += [str(name) for name in parts.children if name not in draft.requires]
     elif kind == "limits":
         draft.limits = _limits(parts, offset, draft)
-    elif kind in ("ignore", "consider"):
-        draft.skips[kind] = tuple(item.symbol for item in parts.children[0])
     else:
         {"param": _param, "let": _let, "module": _module}.get(kind, _statement)(parts, offset, line, draft)
 

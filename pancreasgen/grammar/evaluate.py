@@ -147,8 +147,8 @@ class _Compiler:
         if node.name in DRAWS:
             return self._draw(node, parts)
         if node.name in FUNCTIONS:
-            function = FUNCTIONS[node.name].compute
-            return _finite(node, parts, lambda _, *values: function(*values))
+            compute = FUNCTIONS[node.name].compute
+            return _finite(node, parts, lambda _, *values: compute(*values))
         return _question(node, parts)
 
     def _draw(self, node: Call, parts: list[Evaluator]) -> Evaluator:

@@ -17,6 +17,7 @@ from pancreasgen.grammar.tree import UNITS, Alternative, Binding, Expression, It
 MAX_MODULES, MAX_STEPS, MAX_DEPTH = 2_000_000, 10_000, 256
 TURTLE = ("[", "]", "+", "-", "&", "^", "\\", "/", "|", "$", "!", "F", "f", "G", "%", "{", "}", ";")
 COMMANDS = ("@toward", "@away", "@start", "@join")
+TURNS = ("+", "-", "&", "^", "\\", "/")
 QUERIES = ("?P", "?H", "?U", "?L")
 BUILT_IN = TURTLE + COMMANDS + QUERIES
 """The symbols every grammar has; a module's symbol code is its place after these."""

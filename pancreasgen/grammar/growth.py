@@ -12,11 +12,11 @@ from pancreasgen.base.checks import nearest_name
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.chancekeys import Keys, mix_keys
 from pancreasgen.grammar.environment import Candidates, Environment, Frames
-from pancreasgen.grammar.grammar import COMMANDS
+from pancreasgen.grammar.grammar import COMMANDS, TURNS
 from pancreasgen.grammar.kernels import CHILD
 from pancreasgen.grammar.match import Match, Moment, find_matches
 from pancreasgen.grammar.moves import ahead, level, orthonormal, query_columns, turn, turn_around
-from pancreasgen.grammar.program import CODE, DRAWS_LINE, TURNS, Literal, Program, Rule
+from pancreasgen.grammar.program import CODE, DRAWS_LINE, Literal, Program, Rule
 from pancreasgen.grammar.uses import organ_functions
 
 MAX_INTERPRETATION_DEPTH = 16

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pancreasgen.grammar.grammar import Grammar, Production
+from pancreasgen.grammar.grammar import MAX_STEPS, Grammar, Production
 from pancreasgen.grammar.tree import Number
+from pancreasgen.grammar.uses import organ_functions
+
+FEW_STEPS = 6
 
 Floats = NDArray[np.float64]
 
@@ -49,20 +52,34 @@ def _weights(production: Production) -> list[float]:
     return [weight.value if isinstance(weight, Number) else 1.0 for weight in given]
 
 
+def expected_steps(grammar: Grammar) -> int:
+    r"""Return the steps that a derivation takes if nobody says how many: the file's limit if it gives one, else 6.
+
+    A grammar that grows in an organ goes on until its organ is full.
+
+    >>> from pancreasgen.grammar.syntax import parse_grammar
+    >>> expected_steps(parse_grammar("lsystem 1\naxiom: F"))
+    6
+    """
+    organic = bool(grammar.requires or grammar.targets or organ_functions(grammar))
+    return grammar.limits.steps if organic or grammar.limits.steps < MAX_STEPS else FEW_STEPS
+
+
 def explosion(grammar: Grammar) -> tuple[int, float, Production] | None:
     """Return the step at which the limit of modules is passed, the length foretold for it, and the rule to blame.
 
-    None if the limit of steps comes first. The rule to blame is that of the symbol that makes most modules then.
-    Steps are tried up to 10,000 only where the spectral radius of the mean matrix is above 1.
+    None if :func:`expected_steps` come first. The rule to blame is that of the symbol that makes most modules then.
+    Steps are tried only where the spectral radius of the mean matrix is above 1.
     """
     matrix = mean_matrix(grammar)
     symbols = {name: code for code, name in enumerate(grammar.symbols)}
-    if not float(np.abs(np.linalg.eigvals(matrix)).max()) > 1.0 + 1e-9:
+    if not np.isfinite(matrix).all() or not float(np.abs(np.linalg.eigvals(matrix)).max()) > 1.0 + 1e-9:
         return None
     count = np.zeros(len(symbols))
     for item in grammar.axiom:
-        count[symbols[item.symbol]] += 1.0
-    for step in range(1, grammar.limits.steps + 1):
+        if item.symbol in symbols:
+            count[symbols[item.symbol]] += 1.0
+    for step in range(1, expected_steps(grammar) + 1):
         made = count * matrix.sum(axis=1)
         count = count @ matrix
         if count.sum() > grammar.limits.modules:

@@ -10,16 +10,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pancreasgen.grammar.arity import argument_dims, formal_dims, num_arguments
 from pancreasgen.grammar.around import Context, make_context, skipped_codes
 from pancreasgen.grammar.chancekeys import text_number
 from pancreasgen.grammar.evaluate import Evaluator, compile_expression
-from pancreasgen.grammar.grammar import BUILT_IN, COMMANDS, QUERIES, Grammar, Production
-from pancreasgen.grammar.tree import Expression, Item, Name
-from pancreasgen.grammar.units import ANGLE, PLAIN, Dim, Units, parameter_dims, silent, unit_dim
+from pancreasgen.grammar.grammar import BUILT_IN, COMMANDS, QUERIES, TURNS, Grammar, Production
+from pancreasgen.grammar.tree import Expression, Item
+from pancreasgen.grammar.units import ANGLE, Dim, Units, parameter_dims, silent
 
 DEGREE = math.pi / 180.0
 CODE = {symbol: code for code, symbol in enumerate(BUILT_IN)}
-TURNS = ("+", "-", "&", "^", "\\", "/")
 DRAWS_LINE = ("F", "G")
 DEFAULT_ANGLE_RAD, DEFAULT_STEP_MM = math.pi / 2.0, 1.0
 """What ``+`` and ``F`` mean without an argument, if no parameter ``angle``, ``delta`` or ``step``, ``length`` says."""
@@ -56,7 +56,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """A production ready to run. ``site`` keys the choice of the alternative; ``contexts`` are what must stand around."""
+    """A production ready to run. ``site`` keys the choice of the alternative; ``contexts`` must stand around it."""
 
     label: str
     predecessor: str
@@ -110,26 +110,11 @@ class Program:
     queries: frozenset[int]
 
 
-def built_in_arity(symbol: str) -> int:
-    """Return how many arguments a built-in symbol keeps in a word.
-
-    >>> [built_in_arity(symbol) for symbol in ("F", "|", "@toward")]
-    [1, 0, 2]
-    """
-    if symbol in COMMANDS:
-        return 2
-    if symbol in QUERIES:
-        return 3
-    return int(symbol in (*TURNS, "!", "F", "f", "G", ";"))
-
-
 def make_program(grammar: Grammar) -> Program:
     """Return the program of a checked grammar."""
     maker = _Maker(grammar)
     symbols = grammar.symbols
-    arity = np.array(
-        [built_in_arity(name) if name in BUILT_IN else len(grammar.modules[name].fields) for name in symbols], np.int64
-    )
+    arity = np.array([num_arguments(grammar, name) for name in symbols], np.int64)
     rules, decomposition, interpretation = (
         maker.table(productions, prefix)
         for productions, prefix in (
@@ -240,11 +225,13 @@ class _Maker:
         if item.symbol in COMMANDS:
             target = float(self.targets[item.target])
             return (lambda _: target, given[0] if given else (lambda _: math.nan))
-        if item.symbol in BUILT_IN and not given and built_in_arity(item.symbol):
+        if item.symbol not in BUILT_IN:
+            return tuple(given)
+        count = num_arguments(self.grammar, item.symbol)
+        if count and not given:
             value = self.default(item.symbol)
-            return (lambda _: value,) * built_in_arity(item.symbol)
-        missing = built_in_arity(item.symbol) - len(given) if item.symbol in QUERIES else 0
-        return (*given, *((lambda _: 0.0,) * missing))
+            given = [lambda _: value]
+        return (*given, *((lambda _: 0.0,) * (count - len(given))))
 
     def argument(self, node: Expression, wanted: Dim, names: Mapping[str, Dim], site: str) -> Evaluator:
         inner = compile_expression(node, self.grammar, site)
@@ -261,25 +248,3 @@ class _Maker:
         if symbol in TURNS:
             return DEFAULT_ANGLE_RAD
         return DEFAULT_STEP_MM if symbol in ("F", "f", "G") else 0.0
-
-
-def formal_dims(grammar: Grammar, production: Production) -> dict[str, Dim]:
-    """Return the units of the names in a rule's predecessor and contexts."""
-    found: dict[str, Dim] = {}
-    for item in (*production.left, *production.right):
-        names = [argument.name if isinstance(argument, Name) else "" for argument in item.arguments]
-        found.update(zip(names, argument_dims(grammar, item.symbol), strict=False))
-    return {**found, **dict(zip(production.formals, argument_dims(grammar, production.predecessor), strict=False))}
-
-
-def argument_dims(grammar: Grammar, symbol: str) -> tuple[Dim, ...]:
-    """Return the unit that each argument of a symbol has."""
-    if symbol in grammar.modules:
-        return tuple(unit_dim(unit) for unit in grammar.modules[symbol].units)
-    if symbol in TURNS:
-        return (ANGLE,)
-    if symbol in ("!", "F", "f", "G"):
-        return (unit_dim("mm"),)
-    if symbol in QUERIES:
-        return (unit_dim("mm" if symbol == "?P" else ""),) * 3
-    return (PLAIN,) if symbol == ";" or symbol in COMMANDS else ()

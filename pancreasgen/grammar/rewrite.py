@@ -18,11 +18,12 @@ from pancreasgen.grammar.environment import Environment, Frames
 from pancreasgen.grammar.evaluate import Query
 from pancreasgen.grammar.grammar import Grammar, Word
 from pancreasgen.grammar.growth import Growth
+from pancreasgen.grammar.interpretation import expanded
 from pancreasgen.grammar.match import Match, Moment, find_matches
 from pancreasgen.grammar.program import CODE, Program, Rules
 from pancreasgen.grammar.strand import Strand
 from pancreasgen.grammar.successors import Live, write_successors
-from pancreasgen.grammar.turtle import expanded, query_values
+from pancreasgen.grammar.turtle import query_values
 
 MAX_DECOMPOSITION_DEPTH = 64
 Watch: TypeAlias = Callable[[int, Mapping[str, int]], object]

@@ -36,6 +36,19 @@ def add_axiom(tree: Tree[Token], offset: int, draft: Draft, names: frozenset[str
         draft.fault("PG102", "the axiom is empty", (offset, offset + 5), "write at least one module")
 
 
+def add_skips(kind: str, tree: Tree[Token], offset: int, draft: Draft, names: frozenset[str]) -> None:
+    """Add an ``ignore:`` or ``consider:`` line to the draft."""
+    parts = Build(draft.source, offset, draft.faults).transform(tree)
+    span = (offset, offset + len(kind))
+    if draft.skips:
+        draft.fault("PG107", f"`{kind}:` comes after `{next(iter(draft.skips))}:`", span, "keep one line of the two")
+    items = [piece for item in parts.children[0] for piece in _split(item, draft, names)]
+    for item in items:
+        if item.symbol in ("[", "]") or item.arguments or item.target:
+            draft.fault("PG104", f"`{kind}:` takes names of modules and commands alone", item.span, "such as + - F")
+    draft.skips[kind] = tuple(item.symbol for item in items)
+
+
 def add_rule(
     section: str, label: str, tree: Tree[Token], place: tuple[int, int], draft: Draft, names: frozenset[str]
 ) -> None:

@@ -13,9 +13,10 @@ KEYWORDS = ("lsystem", "title", "population", "organ", "param", "let", "module")
 COLON_KEYWORDS = ("limits", "ignore", "consider", "axiom", *HEADINGS)
 ENGINE = ("radii", "reserve", "fill", "territory", "dilate", "beads")
 
-_CONTINUES = re.compile(r"\s*(?:-->|where\b|[,:\[\])])")
-_ENDS_OPEN = re.compile(r"(?:,|-->|=|\b(?:where|and|or|not))\s*$")
-_STARTS = re.compile(rf"\s*(?:(?:{'|'.join(KEYWORDS)})\b|[A-Za-z_]\w*\s*:|[^\s\[\]-][^\[\]]*-->)")
+_CONTINUES = re.compile(r"\s*(?:-->|→|where\b|[,:\[\])])")
+_ENDS_OPEN = re.compile(r"(?:,|-->|→|=|\b(?:where|and|or|not))\s*$")
+_STARTS = re.compile(rf"\s*(?:(?:{'|'.join(KEYWORDS)})\b|[A-Za-z_]\w*\s*:|[^\s\[\]-][^\[\]]*(?:-->|→))")
+_CPFG = re.compile(r"\s*#(ignore|consider|define|include)\b(?=\s*:|\s+\w|\s*[<\"])")
 _STRING_OR_COMMENT = re.compile(r'"[^"]*"?|#.*')
 
 
@@ -84,5 +85,14 @@ def _without_comments(raw: str, offset: int, source: Source, faults: list[Diagno
             return text + '"' if len(text) < 2 else text[:-1] + '"'
         return text
 
+    written = _CPFG.match(raw)
+    if written:  # a line of cpfg that would otherwise pass as a comment
+        if written.group(1) in ("ignore", "consider"):
+            raw = raw.replace("#", " ", 1)
+        else:
+            place = offset + written.start(1) - 1
+            hint = {"define": "write `param NAME = VALUE`"}.get(written.group(1), "a grammar is one file")
+            span = (place, place + 1 + len(written.group(1)))
+            faults.append(source.diagnostic("PG101", f"there is no preprocessor for `#{written.group(1)}`", span, hint))
     clean = _STRING_OR_COMMENT.sub(blank, raw)
     return clean.replace("\ufeff", " ").replace("\t", " ").replace("\r", " ")

@@ -22,7 +22,7 @@ Layer: TypeAlias = tuple[Symbols, Floats, Keys, NDArray[np.int16]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replaced:
-    """The modules that a layer replaces: ids (R,), and for each the successor's first module, length, first argument."""
+    """The modules that a layer replaces: ids (R,); of each, the successor's first module, length, first argument."""
 
     ids: Ids
     first: Ids

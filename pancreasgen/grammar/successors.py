@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from pancreasgen.grammar.match import Match, Moment
 from pancreasgen.grammar.program import Program
 from pancreasgen.grammar.strand import Layer, Replaced, Strand
 
+_COLUMNS = ("ids", "symbol", "args", "lineage", "order")
 _ALL = np.zeros((0, 0), np.bool_)
 
 
@@ -35,8 +36,8 @@ class Live:
 
     def take(self, rows: NDArray[Any]) -> Live:
         """Return the rows of a mask or of indices."""
-        columns = [getattr(self, item.name)[rows] for item in fields(self) if item.name != "frames"]
-        return Live(*columns, None if self.frames is None else self.frames.take(rows))
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        return replace(self, **columns, frames=None if self.frames is None else self.frames.take(rows))
 
 
 def write_successors(
@@ -82,7 +83,8 @@ def write_successors(
     strand.add(layer, Replaced(live.ids[matched], first[matched], count[matched], first_argument[matched]))
     if growth is None or live.frames is None:
         return Live(ids, symbol, args, lineage, order, None)
-    return Live(ids, symbol, args, lineage, order, _frames(program, live.frames, matches, (frames, kept), first, source))
+    laid = _frames(program, live.frames, matches, (frames, kept), first, source)
+    return Live(ids, symbol, args, lineage, order, laid)
 
 
 def _layer(num_modules: int, num_args: int) -> Layer:

@@ -14,19 +14,20 @@ from pancreasgen.base.checks import nearest_name
 from pancreasgen.base.errors import DiagnosticError
 from pancreasgen.grammar.declare import Draft, declare
 from pancreasgen.grammar.grammar import BUILT_IN, Grammar
-from pancreasgen.grammar.rules import add_axiom, add_rule, module_names
+from pancreasgen.grammar.rules import add_axiom, add_rule, add_skips, module_names
 from pancreasgen.grammar.statements import COLON_KEYWORDS, ENGINE, HEADINGS, KEYWORDS, Source, logical_lines
 
 MAX_BYTES = 256_000
 MAX_PRODUCTIONS = 1000
 
-_FIRST = re.compile(r"\s*([A-Za-z_]\w*)\s*(:?)")
+_FIRST = re.compile(r"\s*([A-Za-zω_]\w*)\s*(:?)")
 _WORDS = {
     "NAME": "a name",
     "NUMBER": "a number",
     "UNIT": "a unit (mm, cm, um, deg, rad)",
     "STRING": 'a text in "quotes"',
     "COMPARE": "a comparison such as <",
+    "SAME": "=",
     "PLUS": "+",
     "MINUS": "-",
     "STAR": "*",
@@ -41,7 +42,7 @@ _WORDS = {
     "EQUAL": "=",
     "LESSTHAN": "<",
     "MORETHAN": ">",
-    "__ANON_0": "-->",
+    "_ARROW": "-->",
     "COMMAND": "a command such as @toward",
     "$END": "the end of the line",
 }
@@ -83,7 +84,7 @@ def parse_grammar(text: str, *, id: str = "grammar", file: str = "") -> Grammar:
         if number == 0 and kind != "lsystem":
             span = (offset, offset + len(line.rstrip()))
             draft.fault("PG102", "the first line must be `lsystem 1`", span, "add the line `lsystem 1` at the top")
-        if kind in ("axiom", "rule"):
+        if kind in ("axiom", "rule", "ignore", "consider"):
             later.append((kind, section, offset, line))
         elif kind not in HEADINGS and (tree := _parse(kind, offset, line, draft)) is not None:
             declare(kind, tree, offset, line, draft)
@@ -95,6 +96,8 @@ def parse_grammar(text: str, *, id: str = "grammar", file: str = "") -> Grammar:
             continue
         if kind == "axiom":
             add_axiom(tree, offset, draft, names)
+        elif kind != "rule":
+            add_skips(kind, tree, offset, draft, names)
         else:
             add_rule(part, label, tree, (offset, start), draft, names)
     rules = sum(map(len, draft.rules.values()))
@@ -114,11 +117,13 @@ def _kind(line: str, section: str) -> tuple[str, str]:
     word, colon = match.groups() if match else ("", "")
     if colon and word in HEADINGS:
         return word, word
+    if colon and word == "ω":
+        return "axiom", section
     if colon and word in (*COLON_KEYWORDS, *ENGINE):
         return word, section
     if not colon and word in KEYWORDS:
         return word, section
-    return ("rule" if section or "-->" in line else "unknown"), section or "production"
+    return ("rule" if section or re.search("-->|→", line) else "unknown"), section or "production"
 
 
 def _label(line: str, names: frozenset[str]) -> tuple[str, int]:
@@ -130,7 +135,7 @@ def _label(line: str, names: frozenset[str]) -> tuple[str, int]:
     match = re.match(r"\s*([A-Za-z_]\w*)\s*:", line)
     if not match:
         return "", 0
-    head = line[match.end() :].split("-->")[0]
+    head = re.split("-->|→", line[match.end() :])[0]
     follow = re.match(r"\s*([A-Za-z_]\w*|\S)", head)
     word = follow.group(1) if follow else ""
     if match.group(1) in names and word not in names and word not in BUILT_IN:

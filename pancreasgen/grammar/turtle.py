@@ -14,9 +14,9 @@ from pancreasgen.base.checks import frozen_array, lock
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar import portable
 from pancreasgen.grammar.check import checked_program
-from pancreasgen.grammar.grammar import COMMANDS, QUERIES, Grammar, Word
+from pancreasgen.grammar.grammar import COMMANDS, QUERIES, TURNS, Grammar, Word
 from pancreasgen.grammar.interpretation import expanded
-from pancreasgen.grammar.program import CODE, TURNS, Program
+from pancreasgen.grammar.program import CODE, Program
 
 Floats = NDArray[np.float64]
 

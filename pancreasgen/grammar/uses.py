@@ -19,7 +19,7 @@ def organ_functions(grammar: Grammar) -> tuple[str, ...]:
     known = {*ENVIRONMENT, *grammar.requires}
     nodes = [function.body for function in grammar.functions.values()]
     nodes += list(_arguments(grammar.axiom))
-    for production in (*grammar.productions, *grammar.interpretation):
+    for production in (*grammar.productions, *grammar.decomposition, *grammar.interpretation):
         nodes += list(_expressions(production))
     names = {part.name for node in nodes for part in walk(node) if isinstance(part, Call)}
     return tuple(sorted(names & known - set(grammar.functions)))
