@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import strategies as st
 
 MODULES = ("A", "B", "C")
@@ -25,17 +27,36 @@ def _successor(names: tuple[str, ...]) -> st.SearchStrategy[str]:
     module = st.tuples(st.sampled_from(MODULES), expressions(names), expressions(names)).map(
         lambda parts: f"{parts[0]}({parts[1]}, {parts[2]})"
     )
-    branch = st.lists(module, max_size=2).map(lambda parts: "[" + " ".join(parts) + "]")
-    return st.lists(module | branch, max_size=3).map(" ".join)
+    splitting = st.tuples(expressions(names), st.integers(0, 3)).map(lambda parts: f"D({parts[0]}, {parts[1]})")
+    turn = st.sampled_from(("+(0.5 rad)", "-(0.25 rad)"))
+    branch = st.lists(module | turn | st.just("%"), max_size=2).map(lambda parts: "[" + " ".join(parts) + "]")
+    return st.lists(module | module | branch | turn | splitting, max_size=3).map(" ".join)
+
+
+@st.composite
+def _contexts(draw: st.DrawFn) -> tuple[str, str, tuple[str, ...]]:
+    """A left and a right context, often empty, and the names that they give."""
+    count = draw(st.sampled_from((0, 0, 0, 0, 1, 2)))
+    left = [f"{draw(st.sampled_from(MODULES))}(a{k}, b{k})" for k in range(count)]
+    right = draw(st.sampled_from(("", "", "", "", "{0}(c, d)", "{0}(c, d) {1}(e, f)", "[{0}(c, d)]",
+                                  "[{0}(c, d)] {1}(e, f)", "[{0}(c, d)] [{1}(e, f)]", "[{0}(c, d) [{1}(e, f)]]", "+")))  # fmt: skip
+    right = right.format(draw(st.sampled_from(MODULES)), draw(st.sampled_from(MODULES)))
+    names = tuple(name for name in ("a0", "b0", "a1", "b1", "c", "d", "e", "f") if re.search(rf"\b{name}\b", right)
+                  or name in " ".join(left))  # fmt: skip
+    return (" ".join(left) + " < " if left else ""), (f" > {right}" if right else ""), names
 
 
 @st.composite
 def grammars(draw: st.DrawFn) -> str:
-    """The text of a grammar: three modules of two arguments, up to five rules with conditions, weights and draws."""
+    """The text of a grammar: modules of two arguments; rules with contexts, conditions, weights and draws.
+
+    D is a module that decomposition splits; ``%`` stands in branches; contexts look through what a line says.
+    """
     rules = []
     for number in range(draw(st.integers(1, 5))):
-        names = ("x", "n")
-        text = f"rule{number}: {draw(st.sampled_from(MODULES))}(x, n)"
+        left, right, around = draw(_contexts())
+        names = ("x", "n", *(name for name in around if draw(st.booleans())))
+        text = f"rule{number}: {left}{draw(st.sampled_from(MODULES))}(x, n){right}"
         if draw(st.booleans()):
             compare = draw(st.sampled_from(("<", "<=", ">", ">=", "==", "!=")))
             text += f" : x {compare} {draw(expressions(names))}"
@@ -48,9 +69,14 @@ def grammars(draw: st.DrawFn) -> str:
         if where:
             text += f"\n  where u = uniform({draw(expressions(names, depth=1))}, {draw(expressions(names, depth=1))})"
         rules.append(text)
-    declared = "\n".join(f"module {name}(x, n)" for name in MODULES)
-    head = f"lsystem 1\nparam p = 2\nparam q = 0.75\n{declared}\nlimits: modules 2000\n"
-    return head + "axiom: A(1, 2) [B(0.5, 3) C(2, 1)]\nproduction:\n" + "\n".join(rules) + "\n"
+    declared = "\n".join(f"module {name}(x, n)" for name in (*MODULES, "D"))
+    seen = draw(st.sampled_from(("", "ignore: + -\n", "ignore: B +\n", "consider: A B\n", "consider: A C +\n")))
+    head = f"lsystem 1\nparam p = 2\nparam q = 0.75\n{declared}\n{seen}limits: modules 2000\n"
+    split = "\ndecomposition:\nsplit: D(x, n) : n > 0 --> D(x + n, n - 1) A(x, n) : 2 --> B(n, x) D(u, n - 1) : 1"
+    split += "\n  where u = uniform(x, 9)\nlast: D(x, n) : n == 0 --> C(x, n) [-(2 rad) B(x, 1)]\n"
+    axiom = draw(st.sampled_from(("A(1, 2) [B(0.5, 3) C(2, 1)]", "B(1, 1) [+(1 rad) A(2, 1) [C(0, 2)] B(1, 2)] C(1, 3) A(0, 1)",
+                                  "C(3, 1) A(1, 1) -(3 rad) B(1, 0) [A(2, 2)] [B(1, 1) C(1, 1)] D(2, 3)")))  # fmt: skip
+    return head + f"axiom: {axiom}\nproduction:\n" + "\n".join(rules) + "\n" + split
 
 
 WORDS = st.sampled_from(
