@@ -10,7 +10,7 @@ from pancreasgen.grammar.tree import Number, Span
 
 Fault = Callable[[str, str, Span, str, str], None]
 """Takes a code, a message, a span, a hint and a severity."""
-_BY_CONVENTION = ("angle", "delta", "step", "length")
+_BY_CONVENTION = ("angle", "delta", "step", "length", "taper")
 
 
 def advise(grammar: Grammar, used: set[str], fault: Fault) -> None:

@@ -11,7 +11,7 @@ from pancreasgen.grammar.units import ANGLE, PLAIN, Dim, unit_dim
 
 
 def built_in_arity(symbol: str) -> int:
-    """Return how many arguments a built-in symbol keeps in a word.
+    """Return how many arguments a built-in symbol keeps in a word; a ``!`` without a radius keeps NaN.
 
     >>> [built_in_arity(symbol) for symbol in ("F", "|", "@toward")]
     [1, 0, 2]

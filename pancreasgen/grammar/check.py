@@ -170,7 +170,7 @@ class _Checker:
                 self.fault("PG103", f"there is no query `{item.symbol}`", item.span, f"queries: {', '.join(QUERIES)}")
                 continue
             wanted = argument_dims(self.grammar, item.symbol)
-            least = 0 if item.symbol in BUILT_IN and item.symbol != "!" else len(wanted)
+            least = 0 if item.symbol in BUILT_IN else len(wanted)
             if not least <= len(item.arguments) <= len(wanted):
                 text = f"`{item.symbol}` takes {len(wanted)} arguments, not {len(item.arguments)}"
                 self.fault("PG104", text, item.span)

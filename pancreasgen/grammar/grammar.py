@@ -15,7 +15,7 @@ from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.tree import UNITS, Alternative, Binding, Expression, Item, Number, Span
 
 MAX_MODULES, MAX_STEPS, MAX_DEPTH = 2_000_000, 10_000, 256
-TURTLE = ("[", "]", "+", "-", "&", "^", "\\", "/", "|", "$", "!", "F", "f", "G", "%", "{", "}", ";")
+TURTLE = ("[", "]", "+", "-", "&", "^", "\\", "/", "|", "$", "!", "F", "f", "G", "%", "{", "}", ";", "'", ".", "~")
 COMMANDS = ("@toward", "@away", "@start", "@join")
 TURNS = ("+", "-", "&", "^", "\\", "/")
 QUERIES = ("?P", "?H", "?U", "?L")

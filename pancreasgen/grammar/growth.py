@@ -177,6 +177,8 @@ class _Walk:
             return self.draw(self.checked(values[0], "length"), tips)
         if symbol in COMMANDS:
             return self.command(symbol, self.growth.program.grammar.targets[literal.target], values, tips)
+        if symbol == "!" and np.all(np.isnan(values[0])):
+            return replace(frames, radius_mm=frames.radius_mm * self.growth.program.taper)
         if symbol == "!":
             radius = np.broadcast_to(self.checked(values[0], "radius"), (len(frames),)).astype(np.float64)
             return replace(frames, radius_mm=radius)

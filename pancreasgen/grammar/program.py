@@ -21,8 +21,9 @@ from pancreasgen.grammar.units import ANGLE, Dim, Units, parameter_dims, silent
 DEGREE = math.pi / 180.0
 CODE = {symbol: code for code, symbol in enumerate(BUILT_IN)}
 DRAWS_LINE = ("F", "G")
-DEFAULT_ANGLE_RAD, DEFAULT_STEP_MM = math.pi / 2.0, 1.0
-"""What ``+`` and ``F`` mean without an argument, if no parameter ``angle``, ``delta`` or ``step``, ``length`` says."""
+DEFAULT_ANGLE_RAD, DEFAULT_STEP_MM, DEFAULT_TAPER = math.pi / 2.0, 1.0, 0.5**0.5
+"""What ``+``, ``F`` and ``!`` mean without an argument, if no parameter ``angle``, ``delta``, ``step``, ``length`` or
+``taper`` says: a right angle, 1 mm, and a radius that keeps the sum of areas at a fork in two (Leonardo's rule)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +89,7 @@ class Program:
         live: Whether a code has productions or decomposition rules (S,).
         draws: Codes whose interpretation draws a line: once laid, they are not laid again.
         parameters: Name → value in mm, rad or as it is.
+        taper: Factor on the radius of a ``!`` without an argument.
         contextual: Whether a production has a context.
         skip: Which codes contexts look through (S,).
         cuts: Whether ``%`` is ever written.
@@ -104,6 +106,7 @@ class Program:
     live: NDArray[np.bool_]
     draws: frozenset[int]
     parameters: Mapping[str, float]
+    taper: float
     contextual: bool
     skip: NDArray[np.bool_]
     cuts: bool
@@ -133,7 +136,7 @@ def make_program(grammar: Grammar) -> Program:
     written = set(_written(grammar))
     return Program(
         grammar, rules, decomposition, interpretation, axiom, arity, max(width, 1), live, _drawing(interpretation),
-        parameters, any(rule.left or rule.right for rule in grammar.productions), skipped_codes(grammar),
+        parameters, parameters.get("taper", DEFAULT_TAPER), any(rule.left or rule.right for rule in grammar.productions), skipped_codes(grammar),
         "%" in written, frozenset(CODE[name] for name in QUERIES if name in written),
     )  # fmt: skip
 
@@ -240,8 +243,10 @@ class _Maker:
         return inner
 
     def default(self, symbol: str) -> float:
+        if symbol == "!":
+            return math.nan
         names = ("angle", "delta") if symbol in TURNS else ("step", "length")
-        for name in names if symbol not in ("!", ";", *QUERIES) else ():
+        for name in names if symbol not in (";", *QUERIES) else ():
             known = self.grammar.parameters.get(name)
             if known is not None:
                 return known.inner * (DEGREE if symbol in TURNS and not known.unit else 1.0)

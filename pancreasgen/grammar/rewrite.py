@@ -215,7 +215,8 @@ class _Run:
         values = query_values(word, self.program, key=self.key)
         strand.args[places[asked][:, None] + np.arange(3)] = values
         mine = np.isin(live.ids, asked)
-        live.args[mine, :3] = values[np.searchsorted(asked, live.ids[mine])]
+        if mine.any():
+            live.args[mine, :3] = values[np.searchsorted(asked, live.ids[mine])]
 
     def word(self) -> Word:
         """Return the string as a word."""

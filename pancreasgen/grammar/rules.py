@@ -12,15 +12,22 @@ from pancreasgen.grammar.declare import Draft
 from pancreasgen.grammar.grammar import BUILT_IN, COMMANDS, ModuleType, Production
 from pancreasgen.grammar.tree import Alternative, Item, Name
 
-_LETTERS = re.compile(r"[A-Za-z](?:_[A-Za-z0-9]+|\d+)?")
+_LETTERS = re.compile(r"[A-Za-z](?:_[A-Za-z0-9]+|\d+)?|[0-9]")
+_DIGITS = re.compile(r"[\s<>\[\]]*[0-9][0-9\s<>\[\]]*")
+"""A predecessor with its contexts that is made of digits: then every digit and every letter is a module."""
 _DRAWING = ("F", "f", "G")
 
 
 def module_names(draft: Draft, lines: list[str]) -> frozenset[str]:
-    """Return the names that are modules: the declared ones, or in a file that declares none, all single letters."""
+    """Return the names that are modules: the declared ones, or in a file that declares none, all single letters.
+
+    A letter may carry an index (``F_l``, ``a2``), unless a rule rewrites a digit: then letters and digits stand alone.
+    """
     if draft.modules:
         return frozenset(draft.modules) | frozenset(_DRAWING)
-    plain = (re.sub(r"\([^()]*\)", " ", line) for line in lines)
+    plain = [re.sub(r"\([^()]*\)", " ", line) for line in lines]
+    if any(_DIGITS.fullmatch(re.sub(r"^\s*\w+\s*:", "", re.split("-->|→", line)[0])) for line in plain):
+        return frozenset(letter for line in plain for letter in re.findall("[A-Za-z0-9]", line)) | frozenset(_DRAWING)
     words = (word for line in plain for word in re.findall(r"[A-Za-z]\w*", line))
     return frozenset(piece for word in words for piece in _LETTERS.findall(word)) | frozenset(_DRAWING)
 
@@ -119,7 +126,7 @@ def _string(items: tuple[Item, ...], draft: Draft, names: frozenset[str]) -> tup
 
 def _split(item: Item, draft: Draft, names: frozenset[str]) -> list[Item]:
     name = item.symbol
-    if not re.match(r"[A-Za-z_]", name):
+    if not re.match(r"[A-Za-z_0-9]", name):
         if name.startswith("@") and name not in COMMANDS:
             near = nearest_name(name, COMMANDS)
             hint = f"did you mean `{near}`?" if near else "commands are: " + ", ".join(COMMANDS)

@@ -44,6 +44,7 @@ _WORDS = {
     "MORETHAN": ">",
     "_ARROW": "-->",
     "COMMAND": "a command such as @toward",
+    "DIGIT": "a digit as a module",
     "$END": "the end of the line",
 }
 _ORDER = list(_WORDS)

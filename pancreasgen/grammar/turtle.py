@@ -20,7 +20,7 @@ from pancreasgen.grammar.program import CODE, Program
 
 Floats = NDArray[np.float64]
 
-_SKIP, _OPEN, _CLOSE, _UP, _LEFT, _AHEAD, _AROUND, _LEVEL, _RADIUS, _DRAW, _MOVE, _CUT, _QUERY = range(13)
+_SKIP, _OPEN, _CLOSE, _UP, _LEFT, _AHEAD, _AROUND, _LEVEL, _RADIUS, _DRAW, _MOVE, _CUT, _QUERY, _THINNER = range(14)
 _OPERATION = {
     "[": _OPEN, "]": _CLOSE, "+": _UP, "-": _UP, "&": _LEFT, "^": _LEFT, "/": _AHEAD, "\\": _AHEAD, "|": _AROUND,
     "$": _LEVEL, "!": _RADIUS, "F": _DRAW, "G": _DRAW, "f": _MOVE, "%": _CUT,
@@ -116,10 +116,12 @@ def _readied(word: Word, program: Program, key: int) -> tuple[Word, tuple[Any, .
     has = (np.diff(drawn.offset) > 0) & (operation != _SKIP) & (operation != _QUERY)
     value = np.zeros(len(drawn))
     value[has] = drawn.args[drawn.offset[:-1][has]] * sign[has]
-    if not np.isfinite(value).all():
+    thinner = (operation == _RADIUS) & np.isnan(value)
+    if not np.isfinite(value[~thinner]).all():
         raise BadInputError("the word holds a number that is not finite")
     if (value[operation == _RADIUS] < 0).any():
         raise BadInputError("the word sets a radius below 0 mm", "guard the rule with a condition")
+    operation[thinner], value[thinner] = _THINNER, program.taper
     sine, cosine = portable.sin_cos(np.where((operation >= _UP) & (operation <= _AHEAD), value, 0.0))
     depth = np.cumsum((operation == _OPEN).astype(np.int64) - (operation == _CLOSE))
     if len(depth) and depth.min() < 0:
@@ -173,6 +175,8 @@ def _walk(
             _level(state)
         elif what == _RADIUS:
             state[12] = value[i]
+        elif what == _THINNER:
+            state[12] *= value[i]
         elif what in (_DRAW, _MOVE):
             if what == _DRAW:
                 ends[drawn, :3] = state[:3]
