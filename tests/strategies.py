@@ -33,13 +33,21 @@ def _successor(names: tuple[str, ...]) -> st.SearchStrategy[str]:
     return st.lists(module | module | branch | turn | splitting, max_size=3).map(" ".join)
 
 
+RIGHT = ("", "", "", "", "{0}(c, d)", "{0}(c, d) {1}(e, f)", "[{0}(c, d)]", "[{0}(c, d)] {1}(e, f)",
+         "[{0}(c, d)] [{1}(e, f)]", "[{0}(c, d) [{1}(e, f)]]", "+")  # fmt: skip
+AXIOMS = (
+    "A(1, 2) [B(0.5, 3) C(2, 1)]",
+    "B(1, 1) [+(1 rad) A(2, 1) [C(0, 2)] B(1, 2)] C(1, 3) A(0, 1)",
+    "C(3, 1) A(1, 1) -(3 rad) B(1, 0) [A(2, 2)] [B(1, 1) C(1, 1)] D(2, 3)",
+)
+
+
 @st.composite
 def _contexts(draw: st.DrawFn) -> tuple[str, str, tuple[str, ...]]:
     """A left and a right context, often empty, and the names that they give."""
     count = draw(st.sampled_from((0, 0, 0, 0, 1, 2)))
     left = [f"{draw(st.sampled_from(MODULES))}(a{k}, b{k})" for k in range(count)]
-    right = draw(st.sampled_from(("", "", "", "", "{0}(c, d)", "{0}(c, d) {1}(e, f)", "[{0}(c, d)]",
-                                  "[{0}(c, d)] {1}(e, f)", "[{0}(c, d)] [{1}(e, f)]", "[{0}(c, d) [{1}(e, f)]]", "+")))  # fmt: skip
+    right = draw(st.sampled_from(RIGHT))
     right = right.format(draw(st.sampled_from(MODULES)), draw(st.sampled_from(MODULES)))
     names = tuple(name for name in ("a0", "b0", "a1", "b1", "c", "d", "e", "f") if re.search(rf"\b{name}\b", right)
                   or name in " ".join(left))  # fmt: skip
@@ -74,8 +82,7 @@ def grammars(draw: st.DrawFn) -> str:
     head = f"lsystem 1\nparam p = 2\nparam q = 0.75\n{declared}\n{seen}limits: modules 2000\n"
     split = "\ndecomposition:\nsplit: D(x, n) : n > 0 --> D(x + n, n - 1) A(x, n) : 2 --> B(n, x) D(u, n - 1) : 1"
     split += "\n  where u = uniform(x, 9)\nlast: D(x, n) : n == 0 --> C(x, n) [-(2 rad) B(x, 1)]\n"
-    axiom = draw(st.sampled_from(("A(1, 2) [B(0.5, 3) C(2, 1)]", "B(1, 1) [+(1 rad) A(2, 1) [C(0, 2)] B(1, 2)] C(1, 3) A(0, 1)",
-                                  "C(3, 1) A(1, 1) -(3 rad) B(1, 0) [A(2, 2)] [B(1, 1) C(1, 1)] D(2, 3)")))  # fmt: skip
+    axiom = draw(st.sampled_from(AXIOMS))
     return head + f"axiom: {axiom}\nproduction:\n" + "\n".join(rules) + "\n" + split
 
 

@@ -78,7 +78,10 @@ class PlainEngine:
         module, label = word[place], prefix + rule.label
         parameters = {name: one.inner for name, one in self.grammar.parameters.items()}
         names = parameters | dict(zip(rule.formals, module.arguments, strict=True))
-        around = [(rule.left, self.behind(word, place, rule.left)), (rule.right, self.ahead(word, place + 1, rule.right))]
+        around = [
+            (rule.left, self.behind(word, place, rule.left)),
+            (rule.right, self.ahead(word, place + 1, rule.right)),
+        ]
         for items, found in around:
             if items and found is None:
                 return None

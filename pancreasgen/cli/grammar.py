@@ -1,16 +1,27 @@
-"""``pancreasgen grammar list|show|check``."""
+"""``pancreasgen grammar list|show|check|new|derive|cite``."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from pancreasgen.cli import grammar_check, grammar_derive, options
+
+if TYPE_CHECKING:
+    from pancreasgen.grammar.grammar import Grammar, Parameter
 
 
 @click.group()
 def command() -> None:
-    """List, show and check grammars."""
+    """List, show and check grammars; start your own, watch its strings, cite its sources."""
+
+
+command.add_command(grammar_check.command)
+command.add_command(grammar_derive.command)
 
 
 @command.command("list")
@@ -56,31 +67,85 @@ def _plain(parameter: Any) -> dict[str, Any]:
 
 
 @command.command()
-@click.argument("grammars", metavar="NAME|FILE…", nargs=-1, required=True)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def check(grammars: tuple[str, ...], form: str) -> int:
-    """Check grammars; rc 65 if one has faults. Warnings are shown, but do not fail."""
-    from pancreasgen.base.errors import DiagnosticError
+@click.argument("file", metavar="NAME.lsys", type=click.Path(path_type=Path, readable=False))
+@click.option(
+    "--from", "source", default="human_pancreas", show_default=True, metavar="NAME|FILE", help="What to copy."
+)
+def new(file: Path, source: str) -> int:
+    """Write a copy of a grammar to start your own from; never over a file that exists."""
+    from pancreasgen.base.errors import CannotCreateError
+    from pancreasgen.dataset.disk import check_output, explaining, wanted_suffix, write_new
+    from pancreasgen.dataset.grammars import SUFFIX, find_grammar
+
+    wanted_suffix(file, SUFFIX)
+    found = find_grammar(source)
+    with explaining(file, "write"):
+        if file.exists():
+            raise CannotCreateError(f"{file} exists and is not replaced", "choose another name, or remove it first")
+    check_output(file)
+    write_new(file, found.text.encode())
+    click.echo(f"wrote {file}, a copy of {found.id}")
+    click.echo(f"next: pancreasgen grow {shlex.quote(str(file))} -o {shlex.quote(str(file.with_suffix('.png')))}")
+    return 0
+
+
+@command.command()
+@click.argument("grammar", metavar="NAME|FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def cite(grammar: str, as_json: bool) -> None:
+    """Print the sources of a grammar's parameters; assumed ones are counted and listed apart."""
+    from pancreasgen.base.errors import printable
     from pancreasgen.dataset.grammars import find_grammar
-    from pancreasgen.grammar.check import check_grammar
     from pancreasgen.grammar.syntax import parse_grammar
 
-    found = []
-    for name in grammars:
-        text = find_grammar(name)
-        try:
-            items = list(check_grammar(parse_grammar(text.text, id=text.id, file=text.file)))
-        except DiagnosticError as error:
-            items = list(error.diagnostics)
-        found += items
-        if form == "text" and not any(item.severity == "error" for item in items):
-            click.echo(f"{text.file}: no faults")
-    faults = [item for item in found if item.severity == "error"]
-    if form == "json":
-        click.echo(json.dumps([item.to_dict() for item in found], indent=1))
-    else:
-        for item in [*faults, *(item for item in found if item.severity != "error")][:20]:
-            click.echo(item.render() + "\n", err=True)
-        if len(found) > 20:
-            click.echo(f"and {len(found) - 20} more", err=True)
-    return DiagnosticError.exit_code if faults else 0
+    found = find_grammar(grammar)
+    rules = parse_grammar(found.text, id=found.id, file=found.file)
+    cited, assumed, silent = sources_of(rules)
+    if as_json:
+        sources = [{"source": source, "parameters": [_plain(one) for one in items]} for source, items in cited.items()]
+        apart = {"assumed": [_plain(one) for one in assumed], "without_source": [_plain(one) for one in silent]}
+        click.echo(json.dumps({"grammar": rules.id, "sources": sources, **apart}, indent=1, ensure_ascii=False))
+        return
+    supported = sum(map(len, cited.values()))
+    total = options.counted(len(rules.parameters), "parameter")
+    click.echo(f"{rules.id}: {total}; {supported} with a source, {len(assumed)} assumed, {len(silent)} without a word")
+    for source, items in cited.items():
+        click.echo(f"\n{printable(source)}")
+        _print_parameters(items)
+    for title, items in (("assumed", assumed), ("no source is given", silent)):
+        if items:
+            click.echo(f"\n{title} ({len(items)})")
+            _print_parameters(items, remarks=True)
+
+
+def sources_of(rules: Grammar) -> tuple[dict[str, list[Parameter]], list[Parameter], list[Parameter]]:
+    r"""Return source → parameters in the order of the text, the assumed parameters, and those that give no source.
+
+    >>> from pancreasgen.grammar.syntax import parse_grammar
+    >>> text = 'lsystem 1\nparam a = 1 source "Sahni 2001"\nparam b = 2 source "assumed; thin"\nparam c = 3\naxiom: F'
+    >>> cited, assumed, silent = sources_of(parse_grammar(text))
+    >>> list(cited), assumed[0].name, silent[0].name
+    (['Sahni 2001'], 'b', 'c')
+    """
+    cited: dict[str, list[Parameter]] = {}
+    assumed, silent = [], []
+    for one in rules.parameters.values():
+        if not one.source.strip():
+            silent.append(one)
+        elif one.source.lower().startswith("assumed"):
+            assumed.append(one)
+        else:
+            cited.setdefault(one.source, []).append(one)
+    return cited, assumed, silent
+
+
+def _print_parameters(items: list[Parameter], *, remarks: bool = False) -> None:
+    """Print name, value and meaning of parameters, and what an assumed one says of its grounds."""
+    from pancreasgen.base.errors import printable
+
+    values = [f"{one.name} = {one.value:g} {one.unit}".rstrip() for one in items]
+    width = max(map(len, values))
+    for one, value in zip(items, values, strict=True):
+        grounds = one.source[len("assumed") :].lstrip(" ;:,")
+        remark = f" ({grounds})" if remarks and grounds else ""
+        click.echo(printable(f"  {value:{width}}  {one.description}{remark}".rstrip()))

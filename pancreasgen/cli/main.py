@@ -15,7 +15,7 @@ VERBS = {
     "grow": "Grow the ducts of one pancreas with a grammar.",
     "phantom": "Make the anatomy of one case as a label volume, without a scan.",
     "scan": "Scan a volume of HU or labels in the virtual CT.",
-    "grammar": "List, show and check grammars.",
+    "grammar": "List, show, check, copy, derive and cite grammars.",
     "verify": "Check every file of a dataset.",
     "rebuild": "Build a case again from its case.json and compare.",
 }

@@ -62,8 +62,8 @@ class Draft:
         rules = {name: tuple(found) for name, found in self.rules.items()}
         return Grammar(
             id, self.source.file, self.title, self.population, tuple(self.requires), self.parameters,
-            self.functions, self.modules, self.axiom, rules["production"], rules["interpretation"], rules["decomposition"],
-            self.skips.get("ignore", ()), self.skips.get("consider", ()), self.limits, self.statements,
+            self.functions, self.modules, self.axiom, rules["production"], rules["interpretation"],
+            rules["decomposition"], self.skips.get("ignore", ()), self.skips.get("consider", ()), self.limits, self.statements,
             tuple(self.targets), self.source.text,
         )  # fmt: skip
 

@@ -134,9 +134,10 @@ def make_program(grammar: Grammar) -> Program:
     )
     parameters = {name: parameter.inner for name, parameter in grammar.parameters.items()}
     written = set(_written(grammar))
+    contextual = any(rule.left or rule.right for rule in grammar.productions)
     return Program(
         grammar, rules, decomposition, interpretation, axiom, arity, max(width, 1), live, _drawing(interpretation),
-        parameters, parameters.get("taper", DEFAULT_TAPER), any(rule.left or rule.right for rule in grammar.productions), skipped_codes(grammar),
+        parameters, parameters.get("taper", DEFAULT_TAPER), contextual, skipped_codes(grammar),
         "%" in written, frozenset(CODE[name] for name in QUERIES if name in written),
     )  # fmt: skip
 

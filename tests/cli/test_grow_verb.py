@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import networkx
 import numpy as np
 import pytest
 
-from pancreasgen.base.errors import BadInputError
+from pancreasgen.base.errors import BadInputError, UsageError
+from pancreasgen.cli.growing import Wish
 from pancreasgen.cli.main import main
+from pancreasgen.cli.watch import follow, watch_grammar
 from pancreasgen.dataset.free import grow_free, needs_organ, sensible_steps
 from pancreasgen.dataset.grammars import find_grammar
 from pancreasgen.grammar.grammar import Grammar
@@ -77,3 +82,108 @@ def test_a_word_without_lines_is_told() -> None:
     """Nothing to draw is bad input."""
     with pytest.raises(BadInputError, match="draws nothing"):
         grow_free(_rules("axiom: +(90)"), {}, 0)
+
+
+def _acting(*acts: Callable[[], object]) -> Callable[[float], None]:
+    """Return a sleep that does one act each time it is called, and then presses Ctrl-C."""
+    waiting: Iterator[Callable[[], object]] = iter(acts)
+
+    def sleep(_: float) -> None:
+        act = next(waiting, None)
+        if act is None:
+            raise KeyboardInterrupt
+        act()
+
+    return sleep
+
+
+def _idle() -> None:
+    """Let a period pass."""
+
+
+def test_a_change_counts_once_it_rests(tmp_path: Path) -> None:
+    """A file caught empty, between two writes, or touched without a change starts no work; a rested change does."""
+    file, seen = tmp_path / "g.lsys", []
+    file.write_text("one")
+    acts = [
+        _idle,
+        lambda: file.write_text(""),
+        lambda: file.write_text("two"),
+        _idle,
+        _idle,
+        file.touch,
+        _idle,
+        file.unlink,
+        lambda: file.write_text("two"),
+        _idle,
+        lambda: file.write_text("six"),
+        _idle,
+    ]
+    follow(file, lambda: seen.append(file.read_text()), _acting(*acts))
+    assert seen == ["one", "two", "six"]
+
+
+def test_ctrl_c_ends_while_work_is_done(tmp_path: Path) -> None:
+    """An interrupt inside the work ends the watch as one between two works does."""
+
+    def work() -> None:
+        raise KeyboardInterrupt
+
+    follow(tmp_path / "g.lsys", work, _acting())
+
+
+GOOD, BROKEN, LONGER = ('lsystem 1\ntitle "a <b>"\naxiom: ' + word for word in ("F(2)F(3)\n", "F(\n", "F(2)F(3)F(4)\n"))
+
+
+@pytest.mark.parametrize("suffix", [".html", ".png"])
+def test_the_last_good_picture_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str) -> None:
+    """A broken grammar leaves the picture and gets its letter; mended, it is drawn again; at the end the page rests."""
+    file, out = tmp_path / "g.lsys", tmp_path / f"g{suffix}"
+    file.write_text(GOOD)
+    seen: list[bytes] = []
+
+    def look() -> None:
+        seen.append(out.read_bytes())
+
+    def save(text: str) -> Callable[[], object]:
+        return lambda: file.write_text(text)
+
+    acts = [look, save(BROKEN), _idle, look, save(LONGER), _idle, look]
+    watch_grammar(Wish(str(file), 0, "adult", (), 0, None), out, False, _acting(*acts))
+    told = capsys.readouterr()
+    assert ["2 segments" in told.out, "3 segments" in told.out, "stopped watching" in told.out] == [True] * 3
+    assert "g.lsys:3" in told.err
+    assert "keeps the last good ducts" in told.err
+    if suffix == ".png":
+        assert seen[0] == seen[1] != seen[2] == out.read_bytes()
+        return
+    texts = [page.decode() for page in seen]
+    assert ["2 segments" in text for text in texts] == [True, True, False]
+    assert ['role="alert"' in text for text in texts] == [False, True, False]
+    assert all('"reload_s": 2' in text and "a &lt;b&gt;" in text for text in texts)
+    assert '"reload_s": 0' in out.read_text()
+    assert "3 segments" in out.read_text()
+
+
+def test_a_grammar_broken_from_the_start_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The page says what is wrong before anything has grown; a wrong option ends the command instead."""
+    file, out = tmp_path / "g.lsys", tmp_path / "g.html"
+    file.write_text(BROKEN)
+    pages: list[str] = []
+    acts = [lambda: pages.append(out.read_text()), lambda: file.write_text(GOOD), _idle]
+    watch_grammar(Wish(str(file), 0, "adult", (), 0, None), out, True, _acting(*acts))
+    assert "nothing has grown yet" in pages[0]
+    assert 'role="alert"' in pages[0]
+    assert "2 segments" in out.read_text()
+    with pytest.raises(UsageError, match="adlt"):
+        watch_grammar(Wish(str(file), 0, "adlt", (), 0, None), out, True, _acting())
+
+
+def test_a_page_needs_no_matplotlib(tmp_path: Path) -> None:
+    """A page is made without Matplotlib, which takes longer to load than everything else."""
+    script = (
+        "import sys; from pancreasgen.cli.main import main; main(sys.argv[1:]); assert 'matplotlib' not in sys.modules"
+    )
+    words = ["grow", "abop/tree", "-q", "-o", str(tmp_path / "t.html")]
+    subprocess.run([sys.executable, "-c", script, *words], check=True)
+    assert (tmp_path / "t.html").stat().st_size < 100_000

@@ -43,7 +43,7 @@ def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         ("generate -o x --set gland.length_mm=nan", 2, "from 110 to 210 mm, not nan"),
         ("generate -o x --set gland.length_mm", 2, "--set wants KEY=VALUE"),
         ("generat -o x", 2, "Did you mean `generate`?"),
-        ("grow human_pancreas -o ducts.obj", 2, "must end in one of .graphml .swc .vtp .ply .png"),
+        ("grow human_pancreas -o ducts.obj", 2, "must end in one of .graphml .swc .vtp .ply .png .html"),
         ("phantom -o labels.nrrd", 2, "must end in .nii.gz"),
         ("scan v.nii.gz -o ct.nii.gz", 2, "either --hu or --labels TABLE.csv"),
         ("scan v.nii.gz --hu --labels t.csv -o ct.nii.gz", 2, "either --hu or --labels TABLE.csv"),
@@ -53,6 +53,11 @@ def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         ("scan v.nii.gz --hu -o ct.nii.gz --set protocol.matrix=1", 2, "protocol.matrix must be a number from 32"),
         ("grow human_pancreas --steps 3 -o ducts.png", 2, "--steps is for grammars that need no organ"),
         ("grow abop/plant -o none/p.png", 73, "there is no folder none"),
+        ("grow abop/plant --watch -o p.png", 2, "--watch follows a file, and `abop/plant` is a grammar of the program"),
+        ("grow abop/plant --watch -o p.swc", 2, "must end in one of .png .html with --watch"),
+        ("grow none.lsys --watch -o p.html", 66, "there is no grammar file none.lsys"),
+        ("grammar new mine.txt", 2, "mine.txt must end in .lsys"),
+        ("grammar derive abop/plant --steps 1001", 2, "--steps must be a whole number from 0 to 1000, not 1001"),
         ("phantom -o none/labels.nii.gz", 73, "there is no folder none"),
         ("scan v.nii.gz --hu -o none/ct.nii.gz", 73, "there is no folder none"),
         ("verify nowhere", 66, "nowhere holds no pancreasgen dataset"),
@@ -97,12 +102,16 @@ def test_a_file_in_the_way_is_told_before_any_work(capsys: pytest.CaptureFixture
 
 
 def test_a_broken_grammar_gets_a_caret(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """`grammar check` and `generate` name file, line and column, rc 65."""
+    """`grammar check` and `generate` name file, line and column; rc 1 for the checker, 65 where it was to be used."""
     file = tmp_path / "mine.lsys"
     file.write_text("lsystem 1\naxiom: F(\n")
-    for words in (("grammar", "check", str(file)), ("generate", "-o", str(tmp_path / "x"), "--grammar", str(file))):
+    for words, wanted in (
+        (("grammar", "check", str(file)), 1),
+        (("generate", "-o", str(tmp_path / "x"), "--grammar", str(file)), 65),
+        (("grow", str(file), "-o", str(tmp_path / "x.png")), 65),
+    ):
         code, _, err = _run(capsys, *words)
-        assert code == 65
+        assert code == wanted
         assert "mine.lsys:2" in err
         assert "^" in err
     assert not (tmp_path / "x").exists()

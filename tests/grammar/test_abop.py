@@ -154,9 +154,7 @@ def test_signal_in_a_filament() -> None:
 def test_signals_on_a_branching_structure() -> None:
     """1L with brackets: upwards it reaches an axis and its branches together, downwards it leaves branches out."""
     rules = grammar("signal")
-    states = []
-    for steps in range(5):
-        states.append(text(derive(rules, key=0, steps=steps).word, rules).replace("F_", ""))
+    states = [text(derive(rules, key=0, steps=steps).word, rules).replace("F_", "") for steps in range(5)]
     assert states == [
         "b[+a]a[-a]a[+a]a", "b[+b]b[-a]a[+a]a", "b[+b]b[-b]b[+a]a", "b[+b]b[-b]b[+b]b", "b[+b]b[-b]b[+b]b",
     ]  # fmt: skip
