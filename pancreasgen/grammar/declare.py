@@ -63,8 +63,8 @@ class Draft:
         return Grammar(
             id, self.source.file, self.title, self.population, tuple(self.requires), self.parameters,
             self.functions, self.modules, self.axiom, rules["production"], rules["interpretation"],
-            rules["decomposition"], self.skips.get("ignore", ()), self.skips.get("consider", ()), self.limits, self.statements,
-            tuple(self.targets), self.source.text,
+            rules["decomposition"], self.skips.get("ignore", ()), self.skips.get("consider", ()), self.limits,
+            self.statements, tuple(self.targets), self.source.text,
         )  # fmt: skip
 
 
