@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -50,11 +49,13 @@ _WORDS = {
 _ORDER = list(_WORDS)
 
 
-@cache
-def _lark() -> Lark:
+def _tables() -> Lark:
     text = (resources.files("pancreasgen.grammar") / "lsys.lark").read_text(encoding="utf-8")
     starts = re.findall(r"^(\w+_line):", text, re.MULTILINE)
     return Lark(text, parser="lalr", lexer="contextual", start=starts, maybe_placeholders=True)
+
+
+_LARK = _tables()  # 50 ms, once in a process: lark's own cache would unpickle a file that others may have written
 
 
 def parse_grammar(text: str, *, id: str = "grammar", file: str = "") -> Grammar:  # noqa: A002 - the word users know
@@ -155,7 +156,7 @@ def _parse(kind: str, offset: int, line: str, draft: Draft) -> Tree[Token] | Non
         draft.fault("PG101", f"`{word}` begins no statement", (begin, begin + max(len(word), 1)), hint)
         return None
     try:
-        return _lark().parse(line, start=f"{start}_line")
+        return _LARK.parse(line, start=f"{start}_line")
     except (UnexpectedInput, VisitError) as error:
         draft.fault("PG101", *_explain(error, offset, line))
         return None
