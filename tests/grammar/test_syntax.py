@@ -194,7 +194,7 @@ def test_deep_parentheses_do_not_overflow() -> None:
     assert time.perf_counter() - begin < 5
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=7000, deadline=None)
 @given(text=broken_texts())
 def test_any_text_is_a_grammar_or_a_letter(text: str) -> None:
     """Whatever the text, the answer is a grammar or a letter, never a traceback."""
@@ -211,7 +211,7 @@ def test_any_text_is_a_grammar_or_a_letter(text: str) -> None:
 TOKENS = re.findall(r"\s+|\w+|.", EXAMPLE)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=3000, deadline=None)
 @given(
     edits=st.lists(
         st.tuples(st.integers(0, len(TOKENS) - 1), st.sampled_from(("drop", "put", "swap")), st.sampled_from(TOKENS)),
