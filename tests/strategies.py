@@ -30,7 +30,7 @@ def _successor(names: tuple[str, ...]) -> st.SearchStrategy[str]:
     splitting = st.tuples(expressions(names), st.integers(0, 3)).map(lambda parts: f"D({parts[0]}, {parts[1]})")
     turn = st.sampled_from(("+(0.5 rad)", "-(0.25 rad)"))
     branch = st.lists(module | turn | st.just("%"), max_size=2).map(lambda parts: "[" + " ".join(parts) + "]")
-    return st.lists(module | module | branch | turn | splitting, max_size=3).map(" ".join)
+    return st.lists(module | module | branch | turn | splitting | st.just("%"), max_size=3).map(" ".join)
 
 
 RIGHT = ("", "", "", "", "{0}(c, d)", "{0}(c, d) {1}(e, f)", "[{0}(c, d)]", "[{0}(c, d)] {1}(e, f)",

@@ -83,13 +83,14 @@ def gcc_lines(item: Diagnostic) -> list[str]:
 
 
 def _size(rules: Grammar) -> str:
-    from pancreasgen.dataset.free import needs_organ, sensible_steps
+    from pancreasgen.dataset.free import needs_organ
+    from pancreasgen.grammar.predict import expected_steps
 
     count = len(rules.productions) + len(rules.interpretation) + len(rules.decomposition)
     text = f"; {options.counted(count, 'rule')}"
     if needs_organ(rules):
         return text
-    steps = sensible_steps(rules)
+    steps = expected_steps(rules)
     modules = foretold_modules(rules, steps)
     if modules is None:
         return f"{text}; how long it gets depends on conditions or contexts"

@@ -39,9 +39,10 @@ def command(
     """
     from pancreasgen.base.chance import Chance
     from pancreasgen.base.errors import BadInputError, printable
-    from pancreasgen.dataset.free import needs_organ, sensible_steps
+    from pancreasgen.dataset.free import needs_organ
     from pancreasgen.dataset.grammars import find_grammar
     from pancreasgen.dataset.settings import make_settings, parse_overrides
+    from pancreasgen.grammar.predict import expected_steps
     from pancreasgen.look.words import matches_text, word_text
 
     given = {f"ducts.{key.removeprefix('ducts.')}": value for key, value in parse_overrides(overrides).items()}
@@ -52,7 +53,7 @@ def command(
             f"pancreasgen grow {grammar} -o ducts.png grows it in one",
         )
     rules = settings.rules.with_values(settings.subject(0).ducts)
-    count = sensible_steps(rules) if steps is None else steps
+    count = expected_steps(rules) if steps is None else steps
     rows = []
     for step, word, matched, reason in derivation_steps(rules, Chance(seed, 0, "growth").key, count):
         text, cut = word_text(word, rules, max_modules), max(len(word) - max_modules, 0)

@@ -19,10 +19,11 @@ from pancreasgen.cli.growing import PICTURES, Wish, checked_settings, content_of
 @click.option("--index", type=options.Number(0, 2**31), default=0, show_default=True, help="Number of the case.")
 @click.option("--steps", type=options.Number(0, 10_000), help="Steps, for a grammar that needs no organ.")
 @click.option("--watch", is_flag=True, help="Grow again whenever the grammar file is saved (.png .html).")
+@click.option("--time-limit", type=options.Number(1, 86_400), default=600, show_default=True, help="Seconds to grow.")
 @options.quiet()
 def command(
     grammar: str, seed: int, out: Path, population: str, overrides: tuple[str, ...], index: int,
-    steps: int | None, watch: bool, quiet: bool,
+    steps: int | None, watch: bool, time_limit: int, quiet: bool,
 ) -> int:  # fmt: skip
     """Grow the ducts of one pancreas with GRAMMAR, a name or a file.
 
@@ -36,7 +37,7 @@ def command(
     known = PICTURES if watch else (*SUFFIXES, *PICTURES)
     if out.suffix not in known:
         raise UsageError(f"{out} must end in one of {' '.join(known)}{' with --watch' if watch else ''}")
-    wish = Wish(grammar, seed, population, overrides, index, steps)
+    wish = Wish(grammar, seed, population, overrides, index, steps, time_limit)
     if watch:
         from pancreasgen.cli.watch import watch_grammar
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,7 @@ class Wish:
     overrides: tuple[str, ...]
     index: int
     steps: int | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +69,25 @@ def grow_now(settings: Settings, wish: Wish, quiet: bool) -> Grown:
     rules = settings.rules
     if needs_organ(rules):
         announce_compilation(quiet)
-        return Grown(*_in_organ(settings, wish.index), rules.title or rules.id)
-    return Grown(*_free(settings, wish.index, wish.steps), rules.title or rules.id)
+        return Grown(*_in_organ(settings, wish), rules.title or rules.id)
+    return Grown(*_free(settings, wish), rules.title or rules.id)
+
+
+def deadline(seconds: float) -> Callable[[int, Mapping[str, int]], None]:
+    """Return a watcher of a derivation that gives up at the first step past a time.
+
+    >>> deadline(60)(1, {})
+    """
+    from pancreasgen.base.errors import BadInputError
+
+    end = time.monotonic() + seconds
+
+    def watch(step: int, _: Mapping[str, int]) -> None:
+        if time.monotonic() > end:
+            hint = "take fewer steps, lower the grammar's limits, or give more time with --time-limit"
+            raise BadInputError(f"after {seconds:g} s the grammar had come to step {step} and no end", hint)
+
+    return watch
 
 
 def content_of(suffix: str, grown: Grown) -> bytes:
@@ -86,22 +106,23 @@ def content_of(suffix: str, grown: Grown) -> bytes:
     return duct_bytes(suffix, network, organ)
 
 
-def _in_organ(settings: Settings, index: int) -> tuple[DuctNetwork, Organ | None, str]:
+def _in_organ(settings: Settings, wish: Wish) -> tuple[DuctNetwork, Organ | None, str]:
     from pancreasgen.network.grow import grow
     from pancreasgen.organ.gland import shape_organ
 
-    recipe = settings.recipe(index)
+    recipe = settings.recipe(wish.index)
     organ = shape_organ(recipe.subject.gland, recipe.chance("organ"))
     network = grow(settings.rules, organ, recipe.subject.ducts, recipe.chance("growth"))
     return network, organ, f"in a gland of {organ.volume_ml:.0f} mL"
 
 
-def _free(settings: Settings, index: int, steps: int | None) -> tuple[DuctNetwork, Organ | None, str]:
+def _free(settings: Settings, wish: Wish) -> tuple[DuctNetwork, Organ | None, str]:
     from pancreasgen.base.chance import Chance
     from pancreasgen.dataset.free import grow_free
 
-    key = Chance(settings.seed, index, "growth").key
-    network, derivation = grow_free(settings.rules, settings.subject(index).ducts, key, steps)
+    key = Chance(settings.seed, wish.index, "growth").key
+    values = settings.subject(wish.index).ducts
+    network, derivation = grow_free(settings.rules, values, key, wish.steps, deadline(wish.seconds))
     end = {
         "modules": ", the most that its limit of modules allows",
         "depth": ", the most that its limit of depth allows",

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pancreasgen.base.errors import BadInputError
+from pancreasgen.base.errors import BadInputError, DiagnosticError
+from pancreasgen.grammar.check import check_grammar
 from pancreasgen.grammar.grammar import Grammar
-from pancreasgen.grammar.rewrite import Derivation, derive
+from pancreasgen.grammar.predict import expected_steps
+from pancreasgen.grammar.rewrite import Derivation, Watch, derive
 from pancreasgen.grammar.turtle import Segments, interpret
 from pancreasgen.grammar.uses import organ_functions
 from pancreasgen.network.network import MAX_NODES, DuctNetwork, Kind
-
-_FEW_STEPS, _SOME_STEPS = 100, 6
 
 
 def needs_organ(grammar: Grammar) -> bool:
@@ -26,13 +26,19 @@ def needs_organ(grammar: Grammar) -> bool:
     return bool(grammar.requires or grammar.targets or organ_functions(grammar))
 
 
-def sensible_steps(grammar: Grammar) -> int:
-    """Return the steps that the file asks for if it does (a limit of at most 100), else 6."""
-    return grammar.limits.steps if grammar.limits.steps <= _FEW_STEPS else _SOME_STEPS
+def refuse_explosion(grammar: Grammar) -> None:
+    """Refuse a grammar whose rules are foretold to pass the limits.
+
+    Raises:
+        DiagnosticError: If so; it names the rule and the step.
+    """
+    faults = [fault for fault in check_grammar(grammar) if fault.code == "PG126"]
+    if faults:
+        raise DiagnosticError(faults)
 
 
 def grow_free(
-    grammar: Grammar, values: Mapping[str, float], key: int, steps: int | None = None
+    grammar: Grammar, values: Mapping[str, float], key: int, steps: int | None = None, watch: Watch | None = None
 ) -> tuple[DuctNetwork, Derivation]:
     r"""Derive a grammar without an organ and return what the turtle draws as a network.
 
@@ -40,13 +46,16 @@ def grow_free(
         grammar: A grammar that needs no organ.
         values: Values of parameters, each in its own unit.
         key: Key of all draws.
-        steps: Number of steps; :func:`sensible_steps` if None.
+        steps: Number of steps; as many as :func:`pancreasgen.grammar.predict.expected_steps` says if None.
+        watch: Told after every step; see :func:`pancreasgen.grammar.rewrite.derive`.
 
     Returns:
         The lines as segments of kind SIDE whose order is their bracket depth, and the derivation behind them.
 
     Raises:
-        BadInputError: If nothing is drawn, too much, or a tube without a radius.
+        BadInputError: If nothing is drawn, too much, or a tube without a radius, or if the steps that were asked for
+            pass a limit of the grammar.
+        DiagnosticError: If no number of steps is asked for and the grammar explodes.
 
     >>> from pancreasgen.grammar.syntax import parse_grammar
     >>> fork = parse_grammar("lsystem 1\naxiom: F(2)[+(90)F(3)]F(1)")
@@ -54,7 +63,13 @@ def grow_free(
     [[0, 1], [1, 2], [1, 3]]
     """
     grammar = grammar.with_values(values)
-    derivation = derive(grammar, key=key, steps=sensible_steps(grammar) if steps is None else steps)
+    if steps is None:
+        refuse_explosion(grammar)
+    derivation = derive(grammar, key=key, steps=expected_steps(grammar) if steps is None else steps, watch=watch)
+    if steps is not None and derivation.reason in ("modules", "depth"):
+        most, taken = getattr(grammar.limits, derivation.reason), derivation.steps
+        message = f"step {taken + 1} of `{grammar.id}` would pass its limit of {most:,} {derivation.reason}"
+        raise BadInputError(message, f"--steps {taken} works")
     lines = interpret(derivation.word, grammar, key=key)
     if not len(lines):
         raise BadInputError(f"the grammar `{grammar.id}` draws nothing", "F and G draw; does the word hold one?")

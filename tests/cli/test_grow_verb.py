@@ -11,13 +11,14 @@ import networkx
 import numpy as np
 import pytest
 
-from pancreasgen.base.errors import BadInputError, UsageError
-from pancreasgen.cli.growing import Wish
+from pancreasgen.base.errors import BadInputError, DiagnosticError
+from pancreasgen.cli.growing import Wish, deadline
 from pancreasgen.cli.main import main
 from pancreasgen.cli.watch import follow, watch_grammar
-from pancreasgen.dataset.free import grow_free, needs_organ, sensible_steps
+from pancreasgen.dataset.free import grow_free, needs_organ
 from pancreasgen.dataset.grammars import find_grammar
 from pancreasgen.grammar.grammar import Grammar
+from pancreasgen.grammar.predict import expected_steps
 from pancreasgen.grammar.syntax import parse_grammar
 
 
@@ -74,8 +75,8 @@ def test_branches_from_one_place_share_its_node() -> None:
 
 def test_steps_without_a_limit_are_few() -> None:
     """A file that sets no limit of steps gets 6; one that does gets its own."""
-    assert sensible_steps(_rules("axiom: F")) == 6
-    assert sensible_steps(_rules("limits: steps 9\naxiom: F")) == 9
+    assert expected_steps(_rules("axiom: F")) == 6
+    assert expected_steps(_rules("limits: steps 9\naxiom: F")) == 9
 
 
 def test_a_word_without_lines_is_told() -> None:
@@ -149,7 +150,7 @@ def test_the_last_good_picture_stays(tmp_path: Path, capsys: pytest.CaptureFixtu
         return lambda: file.write_text(text)
 
     acts = [look, save(BROKEN), _idle, look, save(LONGER), _idle, look]
-    watch_grammar(Wish(str(file), 0, "adult", (), 0, None), out, False, _acting(*acts))
+    watch_grammar(Wish(str(file), 0, "adult", (), 0, None, 60), out, False, _acting(*acts))
     told = capsys.readouterr()
     assert ["2 segments" in told.out, "3 segments" in told.out, "stopped watching" in told.out] == [True] * 3
     assert "g.lsys:3" in told.err
@@ -171,12 +172,12 @@ def test_a_grammar_broken_from_the_start_is_waited_for(tmp_path: Path, capsys: p
     file.write_text(BROKEN)
     pages: list[str] = []
     acts = [lambda: pages.append(out.read_text()), lambda: file.write_text(GOOD), _idle]
-    watch_grammar(Wish(str(file), 0, "adult", (), 0, None), out, True, _acting(*acts))
+    watch_grammar(Wish(str(file), 0, "adult", (), 0, None, 60), out, True, _acting(*acts))
     assert "nothing has grown yet" in pages[0]
     assert 'role="alert"' in pages[0]
     assert "2 segments" in out.read_text()
     with pytest.raises(UsageError, match="adlt"):
-        watch_grammar(Wish(str(file), 0, "adlt", (), 0, None), out, True, _acting())
+        watch_grammar(Wish(str(file), 0, "adlt", (), 0, None, 60), out, True, _acting())
 
 
 def test_a_page_needs_no_matplotlib(tmp_path: Path) -> None:
@@ -187,3 +188,22 @@ def test_a_page_needs_no_matplotlib(tmp_path: Path) -> None:
     words = ["grow", "abop/tree", "-q", "-o", str(tmp_path / "t.html")]
     subprocess.run([sys.executable, "-c", script, *words], check=True)
     assert (tmp_path / "t.html").stat().st_size < 100_000
+
+
+def test_steps_that_pass_a_limit_are_refused() -> None:
+    """Steps that were asked for are taken or refused with the number that works; an explosion is refused unasked."""
+    rules = _rules("limits: modules 100\naxiom: F\nproduction:\nF --> FF\n")
+    assert len(grow_free(rules, {}, 0, 6)[0].segments) == 64
+    with pytest.raises(BadInputError, match="step 7 of `x` would pass its limit of 100 modules"):
+        grow_free(rules, {}, 0, 9)
+    exploding = _rules("axiom: F\nproduction:\nF --> " + "F" * 100 + "\n")
+    with pytest.raises(DiagnosticError, match="grows without bound"):
+        grow_free(exploding, {}, 0)
+    assert len(grow_free(exploding, {}, 0, 1)[0].segments) == 100
+
+
+def test_growth_gives_up_in_time() -> None:
+    """A derivation is left at the first step past its time."""
+    rules = _rules("axiom: FA\nproduction:\nA --> FA\n")
+    with pytest.raises(BadInputError, match="the grammar had come to step"):
+        grow_free(rules, {}, 0, 9000, deadline(0.0))
