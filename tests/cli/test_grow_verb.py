@@ -11,7 +11,7 @@ import networkx
 import numpy as np
 import pytest
 
-from pancreasgen.base.errors import BadInputError, DiagnosticError
+from pancreasgen.base.errors import BadInputError, DiagnosticError, UsageError
 from pancreasgen.cli.growing import Wish, deadline
 from pancreasgen.cli.main import main
 from pancreasgen.cli.watch import follow, watch_grammar
