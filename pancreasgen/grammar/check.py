@@ -39,6 +39,18 @@ def check_grammar(grammar: Grammar) -> tuple[Diagnostic, ...]:
     return tuple(sorted(checker.faults, key=lambda fault: (fault.line, fault.column)))
 
 
+def meaning_faults(grammar: Grammar, broken: frozenset[str]) -> list[Diagnostic]:
+    """Return what is wrong with the meaning of a grammar that has other faults, without warnings.
+
+    Args:
+        grammar: What could be read.
+        broken: Names whose declarations could not be read; that these are unknown is not told again.
+    """
+    checker = _Checker(grammar, Source(grammar.file, grammar.text), broken)
+    checker.run()
+    return [fault for fault in checker.faults if fault.severity == "error"]
+
+
 @lru_cache(maxsize=8)
 def checked_program(grammar: Grammar) -> Program:
     """Return the grammar made ready to run. That it would explode (PG126) is no fault here: a derivation is bounded.
@@ -56,6 +68,7 @@ def checked_program(grammar: Grammar) -> Program:
 class _Checker:
     grammar: Grammar
     source: Source
+    broken: frozenset[str] = frozenset()
     faults: list[Diagnostic] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     costs: dict[str, int] = field(default_factory=dict)
@@ -89,6 +102,8 @@ class _Checker:
     # names
 
     def unknown(self, kind: str, name: str, span: Span, names: list[str]) -> None:
+        if name in self.broken:
+            return
         near = nearest_name(name, names)
         hint = f"did you mean `{near}`?" if near else (f"known: {', '.join(sorted(names)[:12])}" if names else "")
         self.fault("PG103", f"there is no {kind} `{name}`", span, hint)

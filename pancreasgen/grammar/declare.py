@@ -52,6 +52,7 @@ class Draft:
     limits: Limits = field(default_factory=Limits)
     statements: dict[str, Statement] = field(default_factory=dict)
     targets: list[str] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)  # names whose own declaration has a fault: their use is no other fault
 
     def fault(self, code: str, message: str, span: Span, hint: str = "") -> None:
         """Note a fault."""
@@ -118,11 +119,13 @@ def _param(parts: Any, offset: int, _: str, draft: Draft) -> None:
             if UNITS.get(end.unit, (1.0, ""))[1] != UNITS.get(number.unit, (1.0, ""))[1]:
                 message = f"the range of `{name_token}` is in {end.unit or 'plain numbers'}, its value in "
                 draft.fault("PG105", message + (number.unit or "plain numbers"), end.span, "use one unit for both")
+                draft.broken.add(str(name_token))
                 return
         low, high = (inner_number(end, number.unit) for end in ends)
     if not (math.isfinite(number.value) and low <= number.value <= high):
         text = f"the value {number.value:g} of `{name_token}` lies outside its range {low:g} to {high:g}"
         draft.fault("PG106", text, number.span, "change the value or the range")
+        draft.broken.add(str(name_token))
         return
     if _fresh(str(name_token), span, draft):
         draft.parameters[str(name_token)] = Parameter(

@@ -145,9 +145,9 @@ class Grammar:
         axiom: The string at step 0.
         productions: Rules in file order; the first that matches wins.
         interpretation: Rules that tell the turtle what a module looks like.
-        decomposition: Rules that split a module at once (read, not yet run).
-        ignore: Symbols that contexts skip (read, not yet used).
-        consider: Symbols that contexts alone see (read, not yet used).
+        decomposition: Rules that split a module at once.
+        ignore: Symbols that contexts look through.
+        consider: Symbols that contexts alone see.
         limits: Caps.
         statements: Name → :class:`Statement`.
         targets: Texts of all ``@commands``, in the order of the text.

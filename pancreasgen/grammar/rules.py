@@ -65,6 +65,10 @@ def add_rule(
     assert isinstance(parts, RuleParts)
     span = (offset, offset + len(label)) if label else (offset, offset + 1)
     middle = _string(parts.middle, draft, names)
+    if any(item.symbol in draft.broken for item in parts.middle):
+        for one in parts.alternatives:
+            _string(one.successor, draft, names)
+        return
     if len(middle) != 1:
         whole = (middle[0].span[0], middle[-1].span[1]) if middle else span
         draft.fault("PG104", "a rule rewrites exactly one module", whole, "write one module before -->")
@@ -96,6 +100,7 @@ def _formals(item: Item, draft: Draft) -> tuple[str, ...]:
             found.append(argument.name)
         else:
             draft.fault("PG104", "before --> a module has names, not expressions", argument.span, "write a name")
+            found.append(f"argument {len(found) + 1}")
     return tuple(found)
 
 
@@ -135,6 +140,8 @@ def _split(item: Item, draft: Draft, names: frozenset[str]) -> list[Item]:
         if name in COMMANDS and not item.target:
             draft.fault("PG103", f"`{name}` names no target", item.span, 'write its name, such as "axis"')
         return [item]
+    if name in draft.broken:
+        return []
     pieces = [name] if name in names else _pieces(name, names)
     if not pieces:
         near = nearest_name(name, names)

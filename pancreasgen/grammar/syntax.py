@@ -11,6 +11,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 
 from pancreasgen.base.checks import nearest_name
 from pancreasgen.base.errors import DiagnosticError
+from pancreasgen.grammar.check import meaning_faults
 from pancreasgen.grammar.declare import Draft, declare
 from pancreasgen.grammar.grammar import BUILT_IN, Grammar
 from pancreasgen.grammar.rules import add_axiom, add_rule, add_skips, module_names
@@ -20,6 +21,7 @@ MAX_BYTES = 256_000
 MAX_PRODUCTIONS = 1000
 
 _FIRST = re.compile(r"\s*([A-Za-zω_]\w*)\s*(:?)")
+_DECLARED = re.compile(r"\s*(?:param|let|module)\s+([A-Za-z_]\w*)")
 _WORDS = {
     "NAME": "a name",
     "NUMBER": "a number",
@@ -67,8 +69,9 @@ def parse_grammar(text: str, *, id: str = "grammar", file: str = "") -> Grammar:
         file: Name of the text for messages; the id if empty.
 
     Raises:
-        DiagnosticError: If the text has faults; all faults of syntax and declaration are listed. What the rules mean
-            (names, arity, units) is the matter of :func:`pancreasgen.grammar.check.check_grammar`.
+        DiagnosticError: If the text has faults of syntax or declaration; those of meaning that can be told beside
+            them are listed too. Of a text without such faults, what the rules mean (names, arity, units) is the matter
+            of :func:`pancreasgen.grammar.check.check_grammar`.
 
     >>> plant = parse_grammar("lsystem 1\naxiom: F\nproduction:\nF --> F[+F]F", id="weed")
     >>> plant.productions[0].predecessor, len(plant.productions[0].alternatives[0].successor)
@@ -108,9 +111,11 @@ def parse_grammar(text: str, *, id: str = "grammar", file: str = "") -> Grammar:
         draft.fault("PG108", f"{rules} rules; at most {MAX_PRODUCTIONS} are allowed", span)
     if not draft.axiom_given and not any(fault.severity == "error" for fault in faults):
         draft.fault("PG102", "there is no axiom", (0, 1), "add a line such as `axiom: Start`")
+    grammar = draft.finish(id)
     if faults:
+        faults += meaning_faults(grammar, frozenset(draft.broken))
         raise DiagnosticError(sorted(faults, key=lambda fault: (fault.line, fault.column)))
-    return draft.finish(id)
+    return grammar
 
 
 def _kind(line: str, section: str) -> tuple[str, str]:
@@ -159,6 +164,9 @@ def _parse(kind: str, offset: int, line: str, draft: Draft) -> Tree[Token] | Non
         return _LARK.parse(line, start=f"{start}_line")
     except (UnexpectedInput, VisitError) as error:
         draft.fault("PG101", *_explain(error, offset, line))
+        declared = _DECLARED.match(line)
+        if declared:
+            draft.broken.add(declared.group(1))
         return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pancreasgen.base.errors import DiagnosticError
 from pancreasgen.grammar.check import check_grammar
 from pancreasgen.grammar.predict import explosion, mean_matrix
 from pancreasgen.grammar.rewrite import derive
@@ -128,3 +129,27 @@ def test_mean_matrix_weighs_alternatives() -> None:
     grammar = parse_grammar("lsystem 1\naxiom: A\nproduction:\nA --> A A A : 1 --> A : 3\n")
     code = grammar.symbols.index("A")
     assert mean_matrix(grammar)[code, code] == 0.25 * 3 + 0.75 * 1
+
+
+EIGHT = """lsystem 1
+param a = 3 km
+param r = 5 mm in [1, 4] mm
+module A(x: mm)
+module B
+axiom: A(1 mm) C
+production:
+grow: A(x) : x > 10 deg --> F(y) [ B
+B --> @towrd("axis", 1) A(1, 2)
+A(x) --> F(lenght(x) + r + a)
+"""
+
+
+def test_eight_faults_of_all_kinds_at_once() -> None:
+    """Faults of syntax hide none of meaning, and the use of a name whose declaration is broken is no other fault."""
+    with pytest.raises(DiagnosticError) as caught:
+        parse_grammar(EIGHT, file="eight.lsys")
+    found = [(fault.line, fault.column, fault.code) for fault in caught.value.diagnostics]
+    assert found == [
+        (2, 13, "PG101"), (3, 11, "PG106"), (6, 16, "PG103"), (8, 14, "PG105"), (8, 31, "PG103"), (8, 34, "PG104"),
+        (9, 7, "PG103"), (9, 25, "PG104"), (10, 12, "PG103"),
+    ]  # fmt: skip
