@@ -52,7 +52,7 @@ class Draft:
     limits: Limits = field(default_factory=Limits)
     statements: dict[str, Statement] = field(default_factory=dict)
     targets: list[str] = field(default_factory=list)
-    broken: set[str] = field(default_factory=set)  # names whose own declaration has a fault: their use is no other fault
+    broken: set[str] = field(default_factory=set)  # whose declaration has a fault: use is no other one
 
     def fault(self, code: str, message: str, span: Span, hint: str = "") -> None:
         """Note a fault."""
