@@ -16,9 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE, PICTURES = ROOT / "docs" / "gallery.md", ROOT / "docs" / "images" / "grammars"
 HEAD = """# The grammars that come with pancreasgen
 
-Each picture is what `pancreasgen grow NAME --seed {seed} -o NAME.png` draws. Yellow is the main duct, orange the accessory
-duct, the other colours are the orders of branching. Read a grammar with `pancreasgen grammar show NAME`, take it as a start
-with `pancreasgen grammar new mine.lsys --from NAME`, see where its numbers come from with `pancreasgen grammar cite NAME`.
+Each picture is what `pancreasgen grow NAME --seed {seed} -o NAME.png` draws. Yellow is the main duct, orange the
+accessory duct, the other colours are the orders of branching. Read a grammar with `pancreasgen grammar show NAME`,
+take it as a start with `pancreasgen grammar new mine.lsys --from NAME`, and see where its numbers come from with
+`pancreasgen grammar cite NAME`.
 The language is described in [grammar.md](grammar.md).
 
 """
