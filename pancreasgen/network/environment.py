@@ -7,10 +7,13 @@ Functions (evaluated at a tip, against the snapshot of the step's start):
 ``axis()``       0 at the papilla, 1 at the tip of the tail
 ``region()``     1 head, 2 uncinate, 3 neck, 4 body, 5 tail
 ``unserved(d)``  number of tissue points within d ahead that no duct serves yet, in the tip's own territory
+``main_duct(d)`` mm to the main duct at the point d ahead (999 if there is none)
 ``alive(n)``     number of segments of branch order n that the last step committed
 
-Targets of ``@toward`` and ``@away``: ``axis`` (along the gland, back to its middle), ``unserved``, ``surface`` (the
-capsule). ``@start`` takes the name of a landmark of the organ.
+Targets of ``@toward`` and ``@away``: ``axis`` (along the gland, back to its middle), ``along``
+(parallel to the axis), ``unserved``, ``surface`` (the
+capsule), ``main_duct`` (the nearest point of the duct from the major papilla), or a landmark. ``@start`` takes the
+name of a landmark; ``@join("main_duct")`` lays a piece to the nearest point of the main duct and ends in it.
 """
 
 from __future__ import annotations
@@ -20,14 +23,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from pancreasgen.base.checks import nearest_name
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.environment import Candidates, Frames
 from pancreasgen.network import index
 from pancreasgen.network.ledger import Ledger
-from pancreasgen.network.prune import Tree
+from pancreasgen.network.rules import GrowthRules
+from pancreasgen.network.tree import Tree
+from pancreasgen.network.trunk import Axis, Trunk
 from pancreasgen.organ.landmarks import sample_with_gradient
 from pancreasgen.organ.organ import Organ
 
@@ -35,9 +39,9 @@ Floats = NDArray[np.float64]
 
 LOOK_MM = 6.0
 CONE_COSINE = 0.2
-_LOOKAHEAD_MM = 5.0
 _KIN_ARC_MM = 5.0
 _RAY_MM = 30.0
+_SAFETY_MM, _ALONG = 0.2, np.linspace(0.0, 1.0, 9)
 
 
 class GrowthEnvironment:
@@ -46,27 +50,27 @@ class GrowthEnvironment:
     Args:
         organ: Where growth is allowed.
         ledger: The committed ducts.
-        by_territory: Whether side branches of order 1 own the tissue nearest to their first direction.
+        rules: With ``by_branch``, side branches of order 1 own the tissue nearest to their first direction; a disease
+            reserves the room that the main duct will need.
     """
 
-    functions = frozenset({"surface", "duct", "axis", "region", "unserved", "alive"})
+    functions = frozenset({"surface", "duct", "axis", "region", "unserved", "main_duct", "alive"})
 
-    def __init__(self, organ: Organ, ledger: Ledger, *, by_territory: bool) -> None:
+    def __init__(self, organ: Organ, ledger: Ledger, rules: GrowthRules) -> None:
         """Prepare look-ups; nothing is grown yet."""
         self.ledger = ledger
         self.accepted: list[Candidates] = []
         self.refused = {"outside the organ": 0, "too near a duct": 0}
         self.committed_id = np.empty(0, np.int64)
-        self.targets = frozenset({"axis", "unserved", "surface", *organ.landmarks})
+        self.targets = frozenset({"axis", "along", "unserved", "surface", "main_duct", *organ.landmarks})
         self._organ = organ
-        self._by_territory = by_territory
+        self._rules = rules
         self._territory = np.empty(0, np.int64)
         self._landmark = np.empty(0, np.int16)
+        self._joint = np.empty(0, np.int64)
+        self._trunk, self._axis = Trunk(), Axis(organ)
         self._orders_last = np.empty(0, np.int16)
         self._names = sorted(name for name, points in organ.landmarks.items() if len(points) == 1)
-        arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(organ.axis_mm, axis=0), axis=1))])
-        self._arc = arc
-        self._axis_tree = cKDTree(organ.axis_mm)
 
     # ---- what rules ask
 
@@ -77,12 +81,14 @@ class GrowthEnvironment:
         if name == "duct":
             return self.ledger.duct_distance(_ahead(frames, argument), self._committed(frames.segment), _KIN_ARC_MM)
         if name == "axis":
-            return np.asarray(self._arc[self._nearest(frames.position_mm)] / self._arc[-1])
+            return self._axis.fraction(frames.position_mm)
         if name == "region":
             volume = self._organ.regions
             i, j, k = np.clip(np.rint(volume.grid.to_index(frames.position_mm)).astype(int).T, 0, None)
             top = np.array(volume.grid.shape) - 1
             return volume.data[np.minimum(i, top[0]), np.minimum(j, top[1]), np.minimum(k, top[2])].astype(np.float64)
+        if name == "main_duct":
+            return self._trunk.nearest(_ahead(frames, argument))[2]
         if name == "unserved":
             reach = LOOK_MM if argument is None else argument
             return self.ledger.pull(frames.position_mm, frames.heading, self._label(frames), reach, CONE_COSINE)[1]
@@ -94,8 +100,8 @@ class GrowthEnvironment:
         """Return the frames placed at a landmark, or turned towards or away from a target by a share 0…1."""
         if command == "start":
             return self._start(target, frames)
-        if command not in ("toward", "away"):
-            raise BadInputError(f"`@{command}` is not known here", "use @start, @toward or @away")
+        if command == "join":
+            return self._join(target, frames)
         wanted = self._direction(target, frames)
         if command == "away":
             wanted = -wanted
@@ -121,7 +127,7 @@ class GrowthEnvironment:
             rows = np.flatnonzero(generation == level)
             orphan = (candidates.parent[rows] >= 0) & (self._committed(candidates.parent[rows]) < 0)
             good[rows[~orphan]] = self._try(candidates, rows[~orphan])
-        if self._by_territory and (self._orders_last == 1).any() and not (self._orders_last == 0).any():
+        if self._rules.by_branch and (self._orders_last == 1).any() and not (self._orders_last == 0).any():
             self._divide()
         return good
 
@@ -138,14 +144,13 @@ class GrowthEnvironment:
         if not self.accepted:
             none = np.empty(0)
             return Tree(
-                np.empty((0, 3)), np.empty((0, 3)), none.astype("i8"), none.astype("i2"), none.astype("i2"), none
-            )
+                np.empty((0, 3)), np.empty((0, 3)), none.astype("i8"), none.astype("i2"), none.astype("i2"), none,
+                none.astype("i8"),
+            )  # fmt: skip
         return Tree(
             column("start_mm"), column("end_mm"), column("parent"), column("order"), self._landmark,
-            column("radius_end_mm"),
+            column("radius_end_mm"), self._joint,
         )  # fmt: skip
-
-    # ---- behind the doors
 
     def _try(self, candidates: Candidates, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Commit some rows, whose parents are all laid; remember what was accepted."""
@@ -154,9 +159,10 @@ class GrowthEnvironment:
         chosen = candidates_at(candidates, rows_in_turn)
         parent = self._committed(chosen.parent)
         before = self.ledger.count
-        outcome = self.ledger.commit(
-            chosen.start_mm, chosen.end_mm, np.column_stack([chosen.radius_start_mm, chosen.radius_end_mm]), parent
-        )
+        joint = np.full(len(chosen), -1, np.int64)
+        joint[chosen.joins] = self._trunk.nearest(chosen.end_mm[chosen.joins])[0]
+        ties = np.column_stack([parent, joint])
+        outcome = self.ledger.commit(chosen.start_mm, chosen.end_mm, self._reserved(chosen), ties)
         self.refused["outside the organ"] += int((outcome == index.OUTSIDE).sum())
         self.refused["too near a duct"] += int((outcome == index.COLLIDES).sum())
         good = outcome == index.ACCEPTED
@@ -166,7 +172,33 @@ class GrowthEnvironment:
         self._orders_last = np.concatenate([self._orders_last, kept.order])
         self._territory = np.concatenate([self._territory, self._territory_of(kept.parent)])
         self._landmark = np.concatenate([self._landmark, self._landmark_of(kept)])
+        self._joint = np.concatenate([self._joint, joint[good]])
+        landmarks = self._landmark[before:]
+        trunk = np.flatnonzero((kept.order == 0) & (landmarks == self.landmark_number("major_papilla")))
+        self._trunk.add(kept.end_mm[trunk], before + trunk)
         return np.isin(rows, rows_in_turn[good])
+
+    def _reserved(self, chosen: Candidates) -> Floats:
+        """Return the radii (C, 2) to keep free: more than is drawn where a disease will widen the duct."""
+        radii = np.column_stack([chosen.radius_start_mm, chosen.radius_end_mm])
+        main = (chosen.order == 0) & ~chosen.joins
+        if self._rules.disease.healthy or not main.any():
+            return radii
+        ends = np.stack([chosen.start_mm[main], chosen.end_mm[main]], axis=1)
+        least = np.minimum.reduce([self.ledger.depth((1 - t) * ends[:, 0] + t * ends[:, 1]) for t in _ALONG])
+        room = least - self._rules.margin_mm - _SAFETY_MM
+        fraction = self._axis.fraction(ends[:, 1])
+        for side in range(2):
+            radii[main, side] = self._rules.disease.reserved_mm(fraction, radii[main, side], room)
+        return radii
+
+    def _join(self, target: str, frames: Frames) -> Frames:
+        if target != "main_duct":
+            raise BadInputError(f"`@join` knows no duct `{target}`", 'it joins the main duct: @join("main_duct")')
+        row, position, _ = self._trunk.nearest(frames.position_mm)
+        if (row < 0).any():
+            raise BadInputError("`@join` finds no main duct yet", "let the rule wait: ask main_duct(0 mm) first")
+        return replace(frames, position_mm=position)
 
     def _landmark_of(self, kept: Candidates) -> NDArray[np.int16]:
         """The parent's landmark; for a first piece the one at its start, −1 if none is there."""
@@ -205,15 +237,12 @@ class GrowthEnvironment:
     def _label(self, frames: Frames) -> NDArray[np.int64]:
         return self._territory_of(self._committed(frames.segment))
 
-    def _nearest(self, points_mm: Floats) -> NDArray[np.int64]:
-        return np.asarray(self._axis_tree.query(points_mm)[1], dtype=np.int64)
-
     def _direction(self, target: str, frames: Frames) -> Floats:
         points = frames.position_mm
-        if target == "axis":
-            here = self._nearest(points)
-            step = np.searchsorted(self._arc, np.minimum(self._arc[here] + _LOOKAHEAD_MM, self._arc[-1]))
-            return _unit(self._organ.axis_mm[np.minimum(step, len(self._arc) - 1)] - points)
+        if target in ("axis", "along"):
+            return _unit(self._axis.ahead(points, parallel=target == "along"))
+        if target == "main_duct":
+            return _unit(self._trunk.nearest(points)[1] - points)
         if target == "unserved":
             return _unit(self.ledger.pull(points, frames.heading, self._label(frames), LOOK_MM, CONE_COSINE)[0])
         if target == "surface":

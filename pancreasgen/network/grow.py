@@ -10,19 +10,22 @@ from numpy.typing import NDArray
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.grammar import Grammar
-from pancreasgen.grammar.rewrite import derive
+from pancreasgen.grammar.rewrite import Watch, derive
 from pancreasgen.network.environment import GrowthEnvironment
 from pancreasgen.network.ledger import Ledger
 from pancreasgen.network.network import DuctNetwork, Kind
-from pancreasgen.network.prune import Tree, settle
+from pancreasgen.network.prune import settle
 from pancreasgen.network.rules import growth_rules
 from pancreasgen.network.tissue import sow
+from pancreasgen.network.tree import Tree, main_tree
 from pancreasgen.organ.organ import Organ
 
 LOBULAR_RADIUS_MM = 0.1  # intralobular ducts are 0.02–0.1 mm wide, interlobular ones 0.1–0.5 (reference)
 
 
-def grow(grammar: Grammar, organ: Organ, values: Mapping[str, float], chance: Chance) -> DuctNetwork:
+def grow(
+    grammar: Grammar, organ: Organ, values: Mapping[str, float], chance: Chance, watch: Watch | None = None
+) -> DuctNetwork:  # fmt: skip
     """Grow the ducts of one gland.
 
     The grammar's rules propose; the organ and the ducts that are already there dispose. Afterwards radii are assigned
@@ -33,9 +36,11 @@ def grow(grammar: Grammar, organ: Organ, values: Mapping[str, float], chance: Ch
         organ: Where ducts may lie.
         values: Values of parameters that replace the grammar's defaults, in each parameter's own unit.
         chance: Stream of the growth.
+        watch: Told after every step; see :func:`pancreasgen.grammar.rewrite.derive`.
 
     Returns:
-        The network: every tube inside the organ, one tree for each ``@start``.
+        The network: every tube inside the organ, one tree for each ``@start``. A duct that joined another ends in a
+        node of it, so the graph has a loop there. The main duct is the longest one that starts at a papilla.
 
     Raises:
         PancreasgenError: If a value is out of range, the grammar names what the organ does not have, or nothing grows.
@@ -44,8 +49,8 @@ def grow(grammar: Grammar, organ: Organ, values: Mapping[str, float], chance: Ch
     rules = growth_rules(grammar)
     tissue = sow(organ, rules.spacing_mm, rules.margin_mm, chance.sub("tissue"))
     ledger = Ledger(organ, tissue, (rules.factor, rules.clearance_mm, rules.margin_mm, rules.served_mm))
-    environment = GrowthEnvironment(organ, ledger, by_territory=rules.by_branch)
-    derive(grammar, key=chance.key, environment=environment)
+    environment = GrowthEnvironment(organ, ledger, rules)
+    derive(grammar, key=chance.key, environment=environment, watch=watch)
     tree = environment.tree()
     if not len(tree.parent):
         raise BadInputError(
@@ -55,7 +60,7 @@ def grow(grammar: Grammar, organ: Organ, values: Mapping[str, float], chance: Ch
         )
     main = environment.landmark_number("major_papilla")
     anchors = {int(n): rules.anchor_mm if n == main else _first_radius(tree, n) for n in np.unique(tree.landmark)}
-    return _network(settle(tree, organ, anchors, rules.gamma, rules.margin_mm), main)
+    return _network(settle(tree, organ, anchors, rules, chance))
 
 
 def _first_radius(tree: Tree, landmark: int) -> float:
@@ -63,23 +68,25 @@ def _first_radius(tree: Tree, landmark: int) -> float:
     return float(tree.radius_mm[np.flatnonzero(tree.landmark == landmark)[0]])
 
 
-def _network(tree: Tree, main: int) -> DuctNetwork:
-    """Number the nodes: the roots first, then the end of each segment."""
-    roots = np.flatnonzero(tree.parent < 0)
+def _network(tree: Tree) -> DuctNetwork:
+    """Number the nodes: the roots first, then the end of each segment that does not end in another's."""
+    roots, own = np.flatnonzero(tree.parent < 0), np.flatnonzero(tree.joint < 0)
     number = np.full(len(tree.parent), -1, np.int64)
     number[roots] = np.arange(len(roots))
-    end = len(roots) + np.arange(len(tree.parent))
+    end = np.empty(len(tree.parent), np.int64)
+    end[own] = len(roots) + np.arange(len(own))
+    end = np.where(tree.joint >= 0, end[np.maximum(tree.joint, 0)], end)
     proximal = np.where(tree.parent < 0, number, end[np.maximum(tree.parent, 0)])
     return DuctNetwork(
-        nodes_mm=np.vstack([tree.start_mm[roots], tree.end_mm]),
-        radius_mm=np.concatenate([tree.radius_mm[roots], tree.radius_mm]),
+        nodes_mm=np.vstack([tree.start_mm[roots], tree.end_mm[own]]),
+        radius_mm=np.concatenate([tree.radius_mm[roots], tree.radius_mm[own]]),
         segments=np.column_stack([proximal, end]).astype(np.int32),
-        kind=_kinds(tree, main),
+        kind=_kinds(tree),
         order=tree.order,
     )
 
 
-def _kinds(tree: Tree, main: int) -> NDArray[np.uint8]:
+def _kinds(tree: Tree) -> NDArray[np.uint8]:
     kind = np.where(tree.radius_mm < LOBULAR_RADIUS_MM, Kind.LOBULAR, Kind.SIDE)
-    trunk = np.where(tree.landmark == main, Kind.MAIN, Kind.ACCESSORY)
+    trunk = np.where(tree.landmark == main_tree(tree), Kind.MAIN, Kind.ACCESSORY)
     return np.where(tree.order == 0, trunk, kind).astype(np.uint8)

@@ -17,6 +17,7 @@ from pancreasgen.network.geometry import contained, segment_distance
 
 # Outcome of a candidate.
 ACCEPTED, OUTSIDE, COLLIDES = 0, 1, 2
+_GENERATIONS = 24
 
 
 @njit(cache=True)
@@ -44,10 +45,10 @@ def near_kin(parent: Any, length: Any, start: int, limit: float, kin: Any) -> in
 def kinship(other: int, kin: Any, count: int, parent: Any, length: Any) -> float:
     """Return the arc length [mm] along the tree between the starts of a segment and of the one whose ancestors are kin.
 
-    Infinity if they do not meet within eight generations of the other segment.
+    Infinity if they do not meet within 24 generations of the other segment.
     """
     up, arc = other, 0.0
-    for _ in range(8):
+    for _ in range(_GENERATIONS):
         down = 0.0
         for n in range(count):
             if kin[n] == up:
@@ -62,26 +63,29 @@ def kinship(other: int, kin: Any, count: int, parent: Any, length: Any) -> float
 
 
 @njit(cache=True)
-def collides(p: Any, q: Any, radius: float, up: int, clearance: float, ducts: Any, cells: Any, scratch: Any) -> bool:
+def collides(
+    p: Any, q: Any, radius: float, ties: Any, clearance: float, ducts: Any, cells: Any, scratch: Any
+) -> bool:  # fmt: skip
     """Return whether the tube p–q comes nearer than clearance to a duct that is not its kin.
 
-    Kin are ducts within 1.8 · (both radii + clearance) of arc length along the tree.
+    Kin are ducts within 1.8 · (both radii + clearance) of arc length along the tree, from either end of the tube.
 
     Args:
         p: Start (3,).
         q: End (3,).
         radius: Larger radius of the tube, as reserved [mm].
-        up: Id of the segment the tube leaves.
+        ties: Ids of the segment the tube leaves and of the one at whose end it joins another duct; −1 for none.
         clearance: Wanted distance between skins [mm].
         ducts: (start (S,3), end (S,3), reserved radius (S,), parent (S,), length (S,)).
         cells: (head (X,Y,Z), next (L,), owner (L,), origin, size, shape).
-        scratch: (low (3,), high (3,), kin (K,)).
+        scratch: (low (3,), high (3,), kin (K,), kin of the joined duct (K,)).
     """
     starts, ends, reserved, parent, length = ducts
     head, following, owner, origin, size, shape = cells
-    low, high, kin = scratch
-    widest = 2.5
-    count = near_kin(parent, length, up, 1.8 * (radius + widest + clearance), kin)
+    low, high, kin, joined = scratch
+    widest = 12.0  # more than any duct reserves [mm]
+    count = near_kin(parent, length, ties[0], 1.8 * (radius + widest + clearance), kin)
+    others = near_kin(parent, length, ties[1], 1.8 * (radius + widest + clearance), joined)
     cell_box(p, q, radius + clearance, origin, size, shape, low, high)
     for i in range(low[0], high[0] + 1):
         for j in range(low[1], high[1] + 1):
@@ -93,8 +97,10 @@ def collides(p: Any, q: Any, radius: float, up: int, clearance: float, ducts: An
                     distance, _, _ = segment_distance(p, q, starts[other], ends[other])
                     if distance >= radius + reserved[other] + clearance:
                         continue
-                    related = kinship(other, kin, count, parent, length) <= 1.8 * (radius + reserved[other] + clearance)
-                    if not related:
+                    limit = 1.8 * (radius + reserved[other] + clearance)
+                    if kinship(other, kin, count, parent, length) <= limit:
+                        continue
+                    if others == 0 or kinship(other, joined, others, parent, length) > limit:
                         return True
     return False
 
@@ -103,7 +109,7 @@ def collides(p: Any, q: Any, radius: float, up: int, clearance: float, ducts: An
 def hang(p: Any, q: Any, reach: float, segment: int, used: int, cells: Any, scratch: Any) -> int:
     """Hang a segment into every cell its inflated box touches; return the new number of list entries, or −1 if full."""
     head, following, owner, origin, size, shape = cells
-    low, high, _ = scratch
+    low, high, _, _ = scratch
     cell_box(p, q, reach, origin, size, shape, low, high)
     for i in range(low[0], high[0] + 1):
         for j in range(low[1], high[1] + 1):
@@ -121,7 +127,7 @@ def hang(p: Any, q: Any, reach: float, segment: int, used: int, cells: Any, scra
 def serve(p: Any, q: Any, reach: float, points: Any, first: Any, served: Any, cells: Any, scratch: Any) -> None:
     """Mark the tissue points within reach of the segment p–q as served. Points are sorted by cell; first is the CSR."""
     _, _, _, origin, size, shape = cells
-    low, high, _ = scratch
+    low, high, _, _ = scratch
     cell_box(p, q, reach, origin, size, shape, low, high)
     dx, dy, dz = q[0] - p[0], q[1] - p[1], q[2] - p[2]
     squared = max(dx * dx + dy * dy + dz * dz, 1e-18)
@@ -188,7 +194,7 @@ def pull(
 
 @njit(cache=True)
 def commit_all(
-    starts_new: Any, ends_new: Any, radii_new: Any, parents_new: Any, rules: Any, organ: Any, ducts: Any, cells: Any,
+    starts_new: Any, ends_new: Any, radii_new: Any, ties_new: Any, rules: Any, organ: Any, ducts: Any, cells: Any,
     tissue: Any, scratch: Any, used: int, count: int,
 ) -> tuple[Any, int, int]:  # fmt: skip
     """Try candidates one by one, in the order given, against everything committed so far.
@@ -197,7 +203,7 @@ def commit_all(
         starts_new: Starts (C, 3) [mm].
         ends_new: Ends (C, 3) [mm].
         radii_new: Radius (C, 2) at both ends [mm].
-        parents_new: Committed id of the segment each one leaves (C,), −1 for none.
+        ties_new: Committed ids of the segment each one leaves, and of the one that it joins (C, 2); −1 for none.
         rules: (reserve factor, clearance, margin, serve reach).
         organ: (signed distance (X,Y,Z), origin (3,), spacing).
         ducts: As for :func:`collides`; room for C more segments.
@@ -222,12 +228,12 @@ def commit_all(
             outcome[n] = OUTSIDE
             continue
         radius = factor * max(radii_new[n, 0], radii_new[n, 1])
-        if collides(p, q, radius, parents_new[n], clearance, ducts, cells, scratch):
+        if collides(p, q, radius, ties_new[n], clearance, ducts, cells, scratch):
             outcome[n] = COLLIDES
             continue
         outcome[n] = ACCEPTED
         starts[count], ends[count] = p, q
-        reserved[count], parent[count] = radius, parents_new[n]
+        reserved[count], parent[count] = radius, ties_new[n, 0]
         length[count] = math.sqrt((q[0] - p[0]) ** 2 + (q[1] - p[1]) ** 2 + (q[2] - p[2]) ** 2)
         used = hang(p, q, radius + clearance, count, used, cells, scratch)
         if used < 0:
@@ -245,7 +251,7 @@ def duct_distance(points_at: Any, ups: Any, kin_arc: float, ducts: Any, cells: A
     """
     starts, ends, reserved, parent, length = ducts
     head, following, owner, origin, size, shape = cells
-    low, high, kin = scratch
+    low, high, kin, _ = scratch
     result = np.full(points_at.shape[0], size)
     for n in range(points_at.shape[0]):
         count = near_kin(parent, length, ups[n], kin_arc, kin)

@@ -40,9 +40,9 @@ class Ledger:
         self._ducts = _empty_ducts(1024)
         self._following = np.empty(1024 * _LIST_FACTOR, np.int64)
         self._owner = np.empty(1024 * _LIST_FACTOR, np.int64)
-        self._scratch = (np.empty(3, np.int64), np.empty(3, np.int64), np.empty(64, np.int64))
+        self._scratch = (np.empty(3, np.int64), np.empty(3, np.int64), np.empty(64, np.int64), np.empty(64, np.int64))
 
-    def commit(self, start: Floats, end: Floats, radii: Floats, parent: NDArray[np.int64]) -> NDArray[np.int64]:
+    def commit(self, start: Floats, end: Floats, radii: Floats, ties: NDArray[np.int64]) -> NDArray[np.int64]:
         """Try candidates in the order given; return each one's outcome (see :mod:`pancreasgen.network.index`)."""
         while self.count + len(start) > len(self._ducts[2]):
             self._ducts = _doubled_ducts(self._ducts)
@@ -53,7 +53,7 @@ class Ledger:
             self._owner = np.concatenate([self._owner, np.empty_like(self._owner)])
             self._following = np.concatenate([self._following, np.empty_like(self._following)])
         outcome, self._used, self.count = index.commit_all(
-            start, end, radii, parent, self.rules, self._organ, self._ducts, self.cells, self.tissue.as_tuple(),
+            start, end, radii, ties, self.rules, self._organ, self._ducts, self.cells, self.tissue.as_tuple(),
             self._scratch, self._used, self.count,
         )  # fmt: skip
         if self._used < 0:

@@ -28,7 +28,8 @@ class DuctNetwork:
     """Ducts as nodes and segments. A segment is a tapered capsule from its proximal node to its distal node.
 
     A node has the radius of the duct that arrives there. Where a side branch leaves a duct, its first capsule has the
-    branch's radius at both ends: see :attr:`capsule_radii_mm`, the only truth for drawing.
+    branch's radius at both ends, and where a duct runs into another one (the accessory duct into the main duct) its
+    last capsule keeps the radius it came with: see :attr:`capsule_radii_mm`, the only truth for drawing.
 
     Attributes:
         nodes_mm: Positions (N, 3) [mm, RAS+].
@@ -79,9 +80,11 @@ class DuctNetwork:
         >>> fork.capsule_radii_mm.tolist()
         [[2.0, 1.5], [1.5, 1.0], [0.4, 0.4]]
         """
+        count = len(self.segments)
         arriving = np.full(len(self.nodes_mm), -1, np.int64)
-        arriving[self.segments[:, 1]] = np.arange(len(self.segments))
+        arriving[self.segments[::-1, 1]] = np.arange(count)[::-1]  # the first to arrive is the duct itself
         above = arriving[self.segments[:, 0]]
         begins = (above >= 0) & (self.order != self.order[np.maximum(above, 0)])
-        distal = self.radius_mm[self.segments[:, 1]]
-        return np.column_stack([np.where(begins, distal, self.radius_mm[self.segments[:, 0]]), distal])
+        joins = arriving[self.segments[:, 1]] != np.arange(count)
+        proximal, distal = self.radius_mm[self.segments].T
+        return np.column_stack([np.where(begins & ~joins, distal, proximal), np.where(joins, proximal, distal)])

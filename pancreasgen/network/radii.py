@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
 
-def count_ends(parent: NDArray[np.int64]) -> NDArray[np.int64]:
+def count_ends(parent: NDArray[np.int64], through: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
     """Return how many ends lie beyond each segment (M,); an end counts itself.
 
     Args:
         parent: Index of the segment each one leaves (M,), −1 at a root; parents come before their children.
+        through: Which segments end in another duct (M,). What flows in there counts as much as all other ends of the
+            same tree together, so that half of what reaches the papilla comes through the junction.
 
     >>> count_ends(np.array([-1, 0, 0, 1])).tolist()
     [2, 1, 1, 1]
@@ -20,13 +24,23 @@ def count_ends(parent: NDArray[np.int64]) -> NDArray[np.int64]:
     has_child = np.zeros(len(parent), np.bool_)
     has_child[parent[parent >= 0]] = True
     ends = np.where(has_child, 0, 1).astype(np.int64)
+    if through is not None and through.any():
+        root = np.arange(len(parent))
+        for child in np.flatnonzero(parent >= 0):
+            root[child] = root[parent[child]]
+        for place in np.flatnonzero(through & ~has_child):
+            rest: Any = ends[root == root[place]].sum() - 1
+            ends[place] = max(1, rest)
     for child in range(len(parent) - 1, -1, -1):
         if parent[child] >= 0:
             ends[parent[child]] += ends[child]
     return ends
 
 
-def bottom_up(parent: NDArray[np.int64], root: NDArray[np.int16], anchor_mm: dict[int, float], gamma: float) -> Floats:
+def bottom_up(
+    parent: NDArray[np.int64], root: NDArray[np.int16], anchor_mm: dict[int, float], gamma: float,
+    through: NDArray[np.bool_] | None = None,
+) -> Floats:  # fmt: skip
     """Return the radius of each segment (M,) [mm]: r = r_end · n^(1/γ), n the number of ends beyond it.
 
     Then r₀^γ = Σ r_i^γ holds at every fork by construction (Murray 1926 with γ = 3).
@@ -36,8 +50,9 @@ def bottom_up(parent: NDArray[np.int64], root: NDArray[np.int16], anchor_mm: dic
         root: Tree of each segment (M,).
         anchor_mm: Radius at the root of each tree [mm]; r_end follows from it.
         gamma: Murray's exponent.
+        through: As for :func:`count_ends`.
     """
-    ends = count_ends(parent)
+    ends = count_ends(parent, through)
     radius = np.empty(len(parent))
     for tree, anchor in anchor_mm.items():
         mine = root == tree

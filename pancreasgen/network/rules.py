@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pancreasgen.base.checks import checked_number, nearest_name
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.grammar import Grammar
+from pancreasgen.network.dilate import HEALTHY, Disease
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class GrowthRules:
         margin_mm: Least distance of a duct's skin to the capsule [mm] (``reserve: tube(margin = …)``).
         spacing_mm: Tissue points stand this far apart [mm] (``territory: by_branch(spacing = …)``).
         served_mm: A duct serves the tissue this near to it [mm] (``territory: by_branch(served = …)``).
+        disease: What ``dilate:`` and ``beads:`` say.
         by_branch: Whether each side branch owns the tissue nearest to it (the statement ``territory`` is there).
     """
 
@@ -32,16 +35,26 @@ class GrowthRules:
     spacing_mm: float = 1.8
     served_mm: float = 1.4
     by_branch: bool = False
+    disease: Disease = HEALTHY
 
 
-_STATEMENTS = {
-    "radii": ("bottom_up", {"gamma": ("gamma", 1.5, 5.0), "anchor": ("anchor_mm", 0.1, 10.0)}),
-    "reserve": (
-        "tube",
-        {"factor": ("factor", 1.0, 3.0), "clearance": ("clearance_mm", 0.0, 3.0), "margin": ("margin_mm", 0.0, 3.0)},
-    ),
-    "territory": ("by_branch", {"spacing": ("spacing_mm", 0.5, 10.0), "served": ("served_mm", 0.2, 10.0)}),
-}
+_AT, _TO = (0.0, 1.0), (0.2, 15.0)
+_STATEMENTS: dict[str, dict[str, dict[str, tuple[str, float, float]]]] = {
+    "radii": {"bottom_up": {"gamma": ("gamma", 1.5, 5.0), "anchor": ("anchor_mm", 0.1, 10.0)}},
+    "reserve": {
+        "tube": {
+            "factor": ("factor", 1.0, 3.0), "clearance": ("clearance_mm", 0.0, 3.0), "margin": ("margin_mm", 0.0, 3.0),
+        },
+    },
+    "territory": {"by_branch": {"spacing": ("spacing_mm", 0.5, 10.0), "served": ("served_mm", 0.2, 10.0)}},
+    "dilate": {
+        "upstream": {"at": ("at", *_AT), "to": ("to_mm", *_TO)},
+        "segment": {"start": ("start", *_AT), "end": ("end", *_AT), "to": ("to_mm", *_TO)},
+        "branch": {"at": ("at", *_AT), "to": ("to_mm", *_TO)},
+    },
+    "beads": {"main": {"depth": ("depth", 0.0, 0.9), "every": ("every_mm", 2.0, 60.0)}},
+}  # fmt: skip
+"""Statement → function → argument → (field, least, greatest value)."""
 
 
 def growth_rules(grammar: Grammar) -> GrowthRules:
@@ -51,17 +64,25 @@ def growth_rules(grammar: Grammar) -> GrowthRules:
         BadInputError: If a statement, its function or an argument is not known here, or out of range.
     """
     values: dict[str, float] = {}
+    disease: dict[str, Any] = {}
     for name, statement in grammar.statements.items():
         if name not in _STATEMENTS:
             raise BadInputError(f"the growth engine has no statement `{name}:`", f"it knows {', '.join(_STATEMENTS)}")
-        function, known = _STATEMENTS[name]
-        if statement.function != function:
-            raise BadInputError(f"`{name}:` wants `{function}(…)`, not `{statement.text}`")
+        function, functions = statement.function, _STATEMENTS[name]
+        if function not in functions:
+            wanted = " or ".join(f"`{one}(…)`" for one in functions)
+            raise BadInputError(f"`{name}:` wants {wanted}, not `{statement.text}`")
+        known = functions[function]
+        if name == "dilate":
+            disease["kind"] = function
         for key, number in grammar.statement_numbers(name).items():
             if key not in known:
                 near = nearest_name(key, known)
                 hint = (f"did you mean `{near}`?\n" if near else "") + f"`{function}` takes {', '.join(known)}"
                 raise BadInputError(f"`{name}: {function}` has no argument `{key}`", hint)
             field, low, high = known[key]
-            values[field] = checked_number(f"{key} in `{name}:`", number, low, high)
-    return GrowthRules(**values, by_branch="territory" in grammar.statements)
+            target = disease if name in ("dilate", "beads") else values
+            target[field] = checked_number(f"{key} in `{name}:`", number, low, high)
+    if disease.get("kind") and "to_mm" not in disease:
+        raise BadInputError("`dilate:` does not say how wide", "add the radius, such as to = 3.5 mm")
+    return GrowthRules(**values, by_branch="territory" in grammar.statements, disease=Disease(**disease))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pancreasgen.base.chance import Chance
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid, Quantity, Volume
-from pancreasgen.network.prune import Tree, settle
+from pancreasgen.network.prune import settle
 from pancreasgen.network.radii import bottom_up, count_ends
+from pancreasgen.network.rules import GrowthRules
+from pancreasgen.network.tree import Tree
 from pancreasgen.organ.organ import Organ
 
 
@@ -52,12 +55,12 @@ def star(lengths: list[float]) -> Tree:
     end = np.vstack([[1.0, 0, 0], *[[1.0 + 0.1 * n, length, 0] for n, length in enumerate(lengths)]])
     parent = np.array([-1] + [0] * count)
     order = np.array([0] + [1] * count, np.int16)
-    return Tree(start, end, parent, order, np.zeros(count + 1, np.int16), np.ones(count + 1))
+    return Tree(start, end, parent, order, np.zeros(count + 1, np.int16), np.ones(count + 1), np.full(count + 1, -1))
 
 
 def test_what_leaves_the_organ_is_cut():
     """Of three branches in a ball of 10 mm the one that reaches 12 mm is cut; the radii are those of the rest."""
-    tree = settle(star([4.0, 5.0, 12.0]), ball(10.0), {0: 1.0}, 3.0, 0.1)
+    tree = settle(star([4.0, 5.0, 12.0]), ball(10.0), {0: 1.0}, GrowthRules(margin_mm=0.1), Chance(0, 0, "growth"))
     assert len(tree.parent) == 3
     assert tree.radius_mm == pytest.approx([1.0, 0.5 ** (1 / 3), 0.5 ** (1 / 3)])
 
@@ -65,11 +68,12 @@ def test_what_leaves_the_organ_is_cut():
 def test_a_trunk_that_does_not_fit_is_an_error():
     """If the main duct itself is wider than the organ, the letter says what to lower."""
     with pytest.raises(BadInputError, match="no duct tree fits"):
-        settle(star([0.5]), ball(3.0), {0: 5.0}, 3.0, 0.1)
+        settle(star([0.5]), ball(3.0), {0: 5.0}, GrowthRules(margin_mm=0.1), Chance(0, 0, "growth"))
 
 
 def test_a_branch_starts_with_its_own_radius():
     """Where a branch leaves a thick duct its capsule has the branch's radius; the duct that goes on tapers."""
     tree = Tree(*[getattr(star([4.0, 5.0]), name) for name in ("start_mm", "end_mm", "parent")],
-                np.array([0, 0, 1], np.int16), np.zeros(3, np.int16), np.array([1.0, 0.8, 0.3]))  # fmt: skip
+                np.array([0, 0, 1], np.int16), np.zeros(3, np.int16), np.array([1.0, 0.8, 0.3]),
+                np.full(3, -1))  # fmt: skip
     assert tree.proximal_radius_mm().tolist() == [1.0, 1.0, 0.3]

@@ -1,0 +1,74 @@
+"""The main duct as it grows: where it is, and what of the organ's axis lies near."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from pancreasgen.organ.organ import Organ
+
+Floats = NDArray[np.float64]
+
+NOWHERE_MM = 999.0
+_LOOKAHEAD_MM = 5.0
+
+
+class Axis:
+    """The gland's axis, to be asked for places along it.
+
+    Args:
+        organ: The gland.
+    """
+
+    def __init__(self, organ: Organ) -> None:
+        """Measure the axis."""
+        self.points_mm = organ.axis_mm
+        self.arc_mm = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(organ.axis_mm, axis=0), axis=1))])
+        self._tree = cKDTree(organ.axis_mm)
+
+    def nearest(self, points_mm: Floats) -> NDArray[np.int64]:
+        """Return the number of the axis sample nearest to each point (N,)."""
+        return np.asarray(self._tree.query(points_mm)[1], dtype=np.int64)
+
+    def fraction(self, points_mm: Floats) -> Floats:
+        """Return the place along the axis (N,): 0 at the papilla, 1 at the tip of the tail."""
+        return np.asarray(self.arc_mm[self.nearest(points_mm)] / self.arc_mm[-1])
+
+    def ahead(self, points_mm: Floats, *, parallel: bool) -> Floats:
+        """Return vectors (N, 3) to the axis 5 mm on, from each point or, if parallel, from the axis beside it."""
+        here = self.nearest(points_mm)
+        step = np.searchsorted(self.arc_mm, np.minimum(self.arc_mm[here] + _LOOKAHEAD_MM, self.arc_mm[-1]))
+        target = self.points_mm[np.minimum(step, len(self.arc_mm) - 1)]
+        return np.asarray(target - (self.points_mm[here] if parallel else points_mm))
+
+
+class Trunk:
+    """The segments of the main duct that are laid so far: ends (T, 3) [mm] and committed ids (T,)."""
+
+    def __init__(self) -> None:
+        """Begin without a duct."""
+        self._ends: list[Floats] = []
+        self._ids: list[NDArray[np.int64]] = []
+        self._tree: cKDTree | None = None
+
+    def add(self, ends_mm: Floats, ids: NDArray[np.int64]) -> None:
+        """Add committed segments."""
+        if len(ids):
+            self._ends.append(ends_mm)
+            self._ids.append(ids)
+            self._tree = None
+
+    def nearest(self, points_mm: Floats) -> tuple[NDArray[np.int64], Floats, Floats]:
+        """Return for each point (N, 3) the segment whose end is nearest (N,), that end (N, 3), and how far it is (N,).
+
+        Without a duct the segment is −1 and the distance 999 mm.
+        """
+        if not self._ids or not len(points_mm):
+            many = len(points_mm)
+            return np.full(many, -1, np.int64), np.array(points_mm), np.full(many, NOWHERE_MM)
+        ends = np.concatenate(self._ends)
+        if self._tree is None:
+            self._tree = cKDTree(ends)
+        distance, place = self._tree.query(points_mm)
+        return np.concatenate(self._ids)[place], ends[place], np.asarray(distance)
