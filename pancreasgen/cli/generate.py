@@ -21,7 +21,7 @@ EPILOG = "The same command again goes on where the last one stopped; complete ca
 @click.option("--only", metavar="7,12", default=None, help="Make these cases, instead of the first -n.")
 @options.quiet()
 def command(
-    number: int | None, seed: int, out: Path, population: str, grammar: str, protocol: str, quick: bool,
+    number: int | None, seed: int, out: Path, population: str | None, grammar: str, protocol: str, quick: bool,
     overrides: tuple[str, ...], workers: int | None, only: str | None, quiet: bool,
 ) -> int:  # fmt: skip
     """Make a dataset: CT images with labels and ducts, a folder per case."""

@@ -14,7 +14,7 @@ from pancreasgen.cli.growing import PICTURES, Wish, checked_settings, content_of
 @click.argument("grammar", metavar="GRAMMAR")
 @options.seed()
 @options.out("File to write; its suffix decides: .graphml .swc .vtp .ply .png .html")
-@click.option("--population", default="adult", show_default=True, metavar="NAME", help="Who is drawn.")
+@click.option("--population", metavar="NAME", help="Who is drawn.  [default: whom the grammar names, else adult]")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Give a value instead of drawing it.")
 @click.option("--index", type=options.Number(0, 2**31), default=0, show_default=True, help="Number of the case.")
 @click.option("--steps", type=options.Number(0, 10_000), help="Steps, for a grammar that needs no organ.")
@@ -22,7 +22,7 @@ from pancreasgen.cli.growing import PICTURES, Wish, checked_settings, content_of
 @click.option("--time-limit", type=options.Number(1, 86_400), default=600, show_default=True, help="Seconds to grow.")
 @options.quiet()
 def command(
-    grammar: str, seed: int, out: Path, population: str, overrides: tuple[str, ...], index: int,
+    grammar: str, seed: int, out: Path, population: str | None, overrides: tuple[str, ...], index: int,
     steps: int | None, watch: bool, time_limit: int, quiet: bool,
 ) -> int:  # fmt: skip
     """Grow the ducts of one pancreas with GRAMMAR, a name or a file.

@@ -24,7 +24,7 @@ class Wish:
 
     grammar: str
     seed: int
-    population: str
+    population: str | None
     overrides: tuple[str, ...]
     index: int
     steps: int | None

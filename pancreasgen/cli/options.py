@@ -47,7 +47,7 @@ def seed() -> Decorator:
 def subject() -> Decorator:
     """Return the options that decide a case: grammar, population, protocol, quick, set."""
     options = [
-        click.option("--population", default="adult", show_default=True, metavar="NAME", help="Who is drawn."),
+        click.option("--population", metavar="NAME", help="Who is drawn.  [default: whom the grammar names, else adult]"),
         click.option(
             "--grammar", default="human_pancreas", show_default=True, metavar="NAME|FILE", help="How ducts grow."
         ),

@@ -16,7 +16,7 @@ from pancreasgen.cli import options
 @click.option("--index", type=options.Number(0, 2**31), default=0, show_default=True, help="Number of the case.")
 @options.quiet()
 def command(
-    out: Path, seed: int, population: str, grammar: str, protocol: str, quick: bool,
+    out: Path, seed: int, population: str | None, grammar: str, protocol: str, quick: bool,
     overrides: tuple[str, ...], index: int, quiet: bool,
 ) -> int:  # fmt: skip
     """Make the anatomy of one case as a label volume, without a scan."""

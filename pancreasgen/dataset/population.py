@@ -172,10 +172,19 @@ def load_population(name: str) -> Population:
 
 
 def parse_population(name: str, data: Mapping[str, Any]) -> Population:
-    """Return the population of a parsed TOML file: tables ``[group.key]`` with the fields of :class:`Law`."""
+    """Return the population of a parsed TOML file: tables ``[group.key]`` with the fields of :class:`Law`.
+
+    With ``extends = "other"`` it has all laws of another population of the catalogue, but for those that it gives
+    itself. That other one extends none.
+    """
     laws: dict[str, Law] = {}
+    if "extends" in data:
+        base = entry("population", str(data["extends"]))
+        if "extends" in base:
+            raise BadInputError(f"population {name}: `{data['extends']}` itself extends another", "extend that one")
+        laws.update(parse_population(str(data["extends"]), base).laws)
     for group, table in data.items():
-        if group in ("title", "description"):
+        if group in ("title", "description", "extends"):
             continue
         if not isinstance(table, Mapping):
             raise BadInputError(f"population {name}: `{group}` must be a table of quantities, not {table!r}")

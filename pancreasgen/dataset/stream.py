@@ -13,7 +13,7 @@ def generate(
     num_cases: int | None = None,
     *,
     seed: int = 0,
-    population: str = "adult",
+    population: str | None = None,
     grammar: str = DEFAULT,
     protocol: str = "portal-venous",
     quick: bool = False,
@@ -24,7 +24,7 @@ def generate(
     Args:
         num_cases: How many; None for ever.
         seed: Seed of the dataset.
-        population: Name of a population of the catalogue.
+        population: Name of a population of the catalogue; None for the one that the grammar names, else `adult`.
         grammar: Name of a grammar, or path of an ``.lsys`` file.
         protocol: Name of a protocol of the catalogue.
         quick: Coarse numbers.

@@ -23,14 +23,13 @@ def count_ends(parent: NDArray[np.int64], through: NDArray[np.bool_] | None = No
     """
     has_child = np.zeros(len(parent), np.bool_)
     has_child[parent[parent >= 0]] = True
-    ends = np.where(has_child, 0, 1).astype(np.int64)
+    ends = np.asarray(np.where(has_child, 0, 1), dtype=np.int64)
     if through is not None and through.any():
         root = np.arange(len(parent))
         for child in np.flatnonzero(parent >= 0):
             root[child] = root[parent[child]]
         for place in np.flatnonzero(through & ~has_child):
-            rest: Any = ends[root == root[place]].sum() - 1
-            ends[place] = max(1, rest)
+            ends[place] = np.maximum(np.asarray(1), ends[root == root[place]].sum() - 1)
     for child in range(len(parent) - 1, -1, -1):
         if parent[child] >= 0:
             ends[parent[child]] += ends[child]

@@ -61,6 +61,14 @@ class Axis:
         """Arc length at which the body becomes the tail: halfway between neck and tip (assumed)."""
         return 0.5 * (self.neck_mm[1] + float(self.arc_mm[-1]))
 
+    def until(self, arc_mm: float) -> Axis:
+        """Return the axis up to an arc length [mm]; the neck keeps its place, even beyond the end."""
+        rows = self.arc_mm <= arc_mm
+        return Axis(
+            self.points_mm[rows], self.arc_mm[rows], self.tangent[rows], self.upward[rows], self.across[rows],
+            self.neck_mm,
+        )  # fmt: skip
+
     def at(self, arc_mm: float) -> Floats:
         """Return the point (3,) at an arc length [mm]."""
         return self.points_mm[int(np.argmin(np.abs(self.arc_mm - arc_mm)))]

@@ -30,14 +30,15 @@ _BEND_MM = 3.0
 _LOBULE_MM = 9.0
 
 RANGES: dict[str, tuple[float, float, str]] = {
-    "length_mm": (110.0, 210.0, "mm"),
-    "ap_head_mm": (16.0, 42.0, "mm"),
+    "length_mm": (80.0, 210.0, "mm"),
+    "ap_head_mm": (12.0, 42.0, "mm"),
     "ap_neck_mm": (7.0, 18.0, "mm"),
-    "ap_body_mm": (11.0, 36.0, "mm"),
-    "ap_tail_mm": (9.0, 34.0, "mm"),
-    "height_ratio": (0.7, 1.4, ""),
+    "ap_body_mm": (9.0, 36.0, "mm"),
+    "ap_tail_mm": (8.0, 34.0, "mm"),
+    "height_ratio": (0.5, 1.4, ""),
     "uncinate": (0.0, 1.3, ""),
     "lobulation_mm": (0.0, 1.5, "mm"),
+    "extent": (0.25, 1.0, ""),
 }
 
 
@@ -47,7 +48,7 @@ class Gland:
 
     Attributes:
         shape: Shape type, one of ``oblique``, ``sigmoid``, ``transverse``, ``L``, ``horseshoe``, ``inverted-V``.
-        length_mm: Length along the axis from the papilla end to the tip of the tail, 110–210 mm.
+        length_mm: Length along the axis from the papilla end to the tip of the tail, 80–210 mm.
         ap_head_mm: Thickness of the head from front to back [mm].
         ap_neck_mm: Thickness of the neck [mm].
         ap_body_mm: Thickness of the body [mm].
@@ -55,6 +56,7 @@ class Gland:
         height_ratio: Factor on the section's heights, 1 for an average gland.
         uncinate: Size of the uncinate process: 0 absent, 1 average.
         lobulation_mm: SD of the surface's relief [mm].
+        extent: Share of the length that exists, from the papilla on; below 1 where the dorsal bud is missing.
 
     Raises:
         UsageError: If a value is outside its range, or the shape does not exist.
@@ -69,6 +71,7 @@ class Gland:
     height_ratio: float = 1.0
     uncinate: float = 1.0
     lobulation_mm: float = 0.5
+    extent: float = 1.0
 
     def __post_init__(self) -> None:
         if self.shape not in SHAPES:
@@ -102,7 +105,7 @@ def shape_organ(gland: Gland, chance: Chance) -> Organ:
     True
     """
     bend = chance.sub("bend").generator().normal(0.0, _BEND_MM, (8, 3)) * [1.0, 0.5, 1.0]
-    axis = course(gland.shape, gland.length_mm, bend)
+    axis = whole = course(gland.shape, gland.length_mm, bend)
     courses = vessel_courses(axis, gland.ap_body_mm, gland.ap_tail_mm)
     grid = _grid_around(axis, gland)
     nearest = surface.nearest_sample(grid, axis.points_mm)
@@ -111,9 +114,12 @@ def shape_organ(gland: Gland, chance: Chance) -> Organ:
     field = field + gland.lobulation_mm * relief
     for name, groove_mm in (("smv", 7.2), ("sma", 5.5), ("splenic_vein", 4.8)):
         field = np.minimum(field, -surface.tube(grid, courses[name], groove_mm))
+    if gland.extent < 1.0:
+        axis = whole.until(gland.extent * float(axis.arc_mm[-1]))
+        field = np.minimum(field, _stump(grid, axis))
     field = _one_piece(field, grid, axis)
     distance = surface.redistance(field, grid)
-    regions = _regions(distance, uncinate, nearest, axis)
+    regions = _regions(distance, uncinate, nearest, whole)
     capsule = Volume(distance, grid, Quantity.DISTANCE)
     marks = find_landmarks(capsule, axis)
     courses["bile_duct"][-1] = marks["major_papilla"][0]
@@ -172,6 +178,14 @@ def _rounded_ends(axis: Axis, half_thickness_mm: NDArray[np.float64]) -> NDArray
     reach = 1.2 * half_thickness_mm
     end = np.minimum(axis.arc_mm, axis.arc_mm[-1] - axis.arc_mm)
     return np.sqrt(np.clip(1.0 - (1.0 - np.minimum(end / reach, 1.0)) ** 2, 0.04, 1.0))
+
+
+def _stump(grid: Grid, axis: Axis) -> NDArray[np.float32]:
+    """Return the distance [mm] to the plane across the end of a shortened axis, positive on the papilla's side."""
+    x, y, z = grid.mesh_mm()
+    end, along = axis.points_mm[-1], axis.tangent[-1]
+    beyond = (x - end[0]) * along[0] + (y - end[1]) * along[1] + (z - end[2]) * along[2]
+    return np.asarray(-beyond, dtype=np.float32)
 
 
 def _one_piece(field: NDArray[np.float32], grid: Grid, axis: Axis) -> NDArray[np.float32]:
