@@ -39,6 +39,9 @@ def out(text: str) -> Decorator:
     return click.option("-o", "--out", type=click.Path(path_type=Path, readable=False), required=True, help=text)
 
 
+POPULATION_HELP = "Who is drawn.  [default: whom the grammar names, else adult]"
+
+
 def seed() -> Decorator:
     """Return the option ``--seed``."""
     return click.option("--seed", type=Number(0, 2**63 - 1), default=0, show_default=True, help="Seed of all chance.")
@@ -47,7 +50,7 @@ def seed() -> Decorator:
 def subject() -> Decorator:
     """Return the options that decide a case: grammar, population, protocol, quick, set."""
     options = [
-        click.option("--population", metavar="NAME", help="Who is drawn.  [default: whom the grammar names, else adult]"),
+        click.option("--population", metavar="NAME", help=POPULATION_HELP),
         click.option(
             "--grammar", default="human_pancreas", show_default=True, metavar="NAME|FILE", help="How ducts grow."
         ),

@@ -77,7 +77,7 @@ class Disease:
         if self.healthy:
             return tree, np.zeros(len(tree.parent), np.bool_)
         trunk = trunk_rows(tree)
-        fraction = Axis(organ).fraction(tree.end_mm)
+        fraction = Axis(organ.axis_mm).fraction(tree.end_mm)
         wide = tree.radius_mm.copy()
         main = np.flatnonzero(trunk)
         if self.kind == "upstream":

@@ -10,10 +10,10 @@ Functions (evaluated at a tip, against the snapshot of the step's start):
 ``main_duct(d)`` mm to the main duct at the point d ahead (999 if there is none)
 ``alive(n)``     number of segments of branch order n that the last step committed
 
-Targets of ``@toward`` and ``@away``: ``axis`` (along the gland, back to its middle), ``along``
-(parallel to the axis), ``unserved``, ``surface`` (the
-capsule), ``main_duct`` (the nearest point of the duct from the major papilla), or a landmark. ``@start`` takes the
-name of a landmark; ``@join("main_duct")`` lays a piece to the nearest point of the main duct and ends in it.
+Targets of ``@toward`` and ``@away``: ``axis`` (along the gland, back to its middle), ``along`` (parallel to the axis),
+``unserved``, ``surface`` (the capsule), ``main_duct`` (the nearest point of the duct from the major papilla), or a
+landmark: a point, or along a course. ``@start`` takes the name of a landmark; ``@join("main_duct")`` lays a piece to the
+nearest point of the main duct and ends in it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class GrowthEnvironment:
         self._territory = np.empty(0, np.int64)
         self._landmark = np.empty(0, np.int16)
         self._joint = np.empty(0, np.int64)
-        self._trunk, self._axis = Trunk(), Axis(organ)
+        self._trunk, self._axis = Trunk(), Axis(organ.axis_mm)
+        self._courses = {name: Axis(points) for name, points in organ.landmarks.items() if len(points) > 1}
         self._orders_last = np.empty(0, np.int16)
         self._names = sorted(name for name, points in organ.landmarks.items() if len(points) == 1)
 
@@ -247,6 +248,8 @@ class GrowthEnvironment:
             return _unit(self.ledger.pull(points, frames.heading, self._label(frames), LOOK_MM, CONE_COSINE)[0])
         if target == "surface":
             return -_unit(sample_with_gradient(self._organ.distance, points)[1])
+        if target in self._courses:
+            return _unit(self._courses[target].ahead(points, parallel=False))
         if target in self._organ.landmarks:
             return _unit(self._organ.landmarks[target][0] - points)
         near = nearest_name(target, self.targets)

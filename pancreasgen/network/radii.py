@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,13 +21,13 @@ def count_ends(parent: NDArray[np.int64], through: NDArray[np.bool_] | None = No
     """
     has_child = np.zeros(len(parent), np.bool_)
     has_child[parent[parent >= 0]] = True
-    ends = np.asarray(np.where(has_child, 0, 1), dtype=np.int64)
+    ends = np.where(has_child, 0, 1).astype(np.int64)
     if through is not None and through.any():
         root = np.arange(len(parent))
-        for child in np.flatnonzero(parent >= 0):
-            root[child] = root[parent[child]]
-        for place in np.flatnonzero(through & ~has_child):
-            ends[place] = np.maximum(np.asarray(1), ends[root == root[place]].sum() - 1)
+        for row in np.flatnonzero(parent >= 0):
+            root[row] = root[parent[row]]
+        for row in np.flatnonzero(through & ~has_child):
+            ends[row] = max(1, ends[root == root[row]].sum() - 1)
     for child in range(len(parent) - 1, -1, -1):
         if parent[child] >= 0:
             ends[parent[child]] += ends[child]

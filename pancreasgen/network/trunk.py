@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from pancreasgen.organ.organ import Organ
-
 Floats = NDArray[np.float64]
 
 NOWHERE_MM = 999.0
@@ -15,17 +13,17 @@ _LOOKAHEAD_MM = 5.0
 
 
 class Axis:
-    """The gland's axis, to be asked for places along it.
+    """The gland's axis, or another course in it, to be asked for places along it.
 
     Args:
-        organ: The gland.
+        points_mm: Samples (A, 3) [mm], close to each other.
     """
 
-    def __init__(self, organ: Organ) -> None:
-        """Measure the axis."""
-        self.points_mm = organ.axis_mm
-        self.arc_mm = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(organ.axis_mm, axis=0), axis=1))])
-        self._tree = cKDTree(organ.axis_mm)
+    def __init__(self, points_mm: Floats) -> None:
+        """Measure the course."""
+        self.points_mm = points_mm
+        self.arc_mm = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points_mm, axis=0), axis=1))])
+        self._tree = cKDTree(points_mm)
 
     def nearest(self, points_mm: Floats) -> NDArray[np.int64]:
         """Return the number of the axis sample nearest to each point (N,)."""

@@ -21,7 +21,7 @@ from pancreasgen.base.checks import checked_number, unknown_name
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.organ import surface
 from pancreasgen.organ.axis import SHAPES, Axis, course
-from pancreasgen.organ.landmarks import find_landmarks, vessel_courses
+from pancreasgen.organ.landmarks import find_landmarks, ring_course, vessel_courses
 from pancreasgen.organ.organ import Organ, Region
 
 SPACING_MM = 1.0
@@ -39,6 +39,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "uncinate": (0.0, 1.3, ""),
     "lobulation_mm": (0.0, 1.5, "mm"),
     "extent": (0.25, 1.0, ""),
+    "ring_mm": (0.0, 6.0, "mm"),
 }
 
 
@@ -57,6 +58,7 @@ class Gland:
         uncinate: Size of the uncinate process: 0 absent, 1 average.
         lobulation_mm: SD of the surface's relief [mm].
         extent: Share of the length that exists, from the papilla on; below 1 where the dorsal bud is missing.
+        ring_mm: Half the thickness of a ring of tissue around the descending duodenum (annular pancreas); 0 for none.
 
     Raises:
         UsageError: If a value is outside its range, or the shape does not exist.
@@ -72,6 +74,7 @@ class Gland:
     uncinate: float = 1.0
     lobulation_mm: float = 0.5
     extent: float = 1.0
+    ring_mm: float = 0.0
 
     def __post_init__(self) -> None:
         if self.shape not in SHAPES:
@@ -111,6 +114,9 @@ def shape_organ(gland: Gland, chance: Chance) -> Organ:
     nearest = surface.nearest_sample(grid, axis.points_mm)
     field, uncinate = _solid(gland, axis, grid, nearest)
     relief = surface.smooth_noise(grid, _LOBULE_MM, chance.sub("relief"))
+    ring = ring_course(axis)
+    if gland.ring_mm > 0.0:
+        field = surface.smooth_union(field, surface.tube(grid, ring, gland.ring_mm), 3.0)
     field = field + gland.lobulation_mm * relief
     for name, groove_mm in (("smv", 7.2), ("sma", 5.5), ("splenic_vein", 4.8)):
         field = np.minimum(field, -surface.tube(grid, courses[name], groove_mm))
@@ -123,6 +129,8 @@ def shape_organ(gland: Gland, chance: Chance) -> Organ:
     capsule = Volume(distance, grid, Quantity.DISTANCE)
     marks = find_landmarks(capsule, axis)
     courses["bile_duct"][-1] = marks["major_papilla"][0]
+    if gland.ring_mm > 0.0:
+        courses["ring"] = ring
     return Organ(capsule, axis.points_mm, {**courses, **marks}, Volume(regions, grid, Quantity.LABEL))
 
 
@@ -130,6 +138,10 @@ def _grid_around(axis: Axis, gland: Gland) -> Grid:
     reach = 0.5 * gland.ap_head_mm + _MARGIN_MM
     low = np.floor(axis.points_mm.min(axis=0) - [reach, reach, 34.0 * gland.height_ratio])
     high = np.ceil(axis.points_mm.max(axis=0) + [reach, reach, 26.0 * gland.height_ratio])
+    if gland.ring_mm > 0.0:
+        ring = ring_course(axis)
+        low = np.minimum(low, np.floor(ring.min(axis=0) - 12.0))
+        high = np.maximum(high, np.ceil(ring.max(axis=0) + 12.0))
     shape = np.ceil((high - low) / SPACING_MM).astype(int) + 1
     return Grid((int(shape[0]), int(shape[1]), int(shape[2])), (SPACING_MM,) * 3, (low[0], low[1], low[2]))
 

@@ -35,6 +35,17 @@ def vessel_courses(axis: Axis, ap_body_mm: float, ap_tail_mm: float) -> dict[str
             "bile_duct": _bile_duct(axis)}  # fmt: skip
 
 
+def ring_course(axis: Axis) -> Floats:
+    """Return the middle of an annular pancreas (73, 3) [mm]: around the descending duodenum at the papilla's height.
+
+    The ring starts at the head, runs in front of the duodenum, around it and back behind it; its radius of 14.5 mm
+    leaves the duodenum narrowed (assumed).
+    """
+    centre = axis.points_mm[2] + [11.0, -7.5, -2.5]
+    turn = np.radians(145.0 - np.linspace(0.0, 350.0, 73))
+    return np.asarray(centre + 14.5 * np.column_stack([np.cos(turn), np.sin(turn), np.zeros(73)]))
+
+
 def _splenic_vein(axis: Axis, confluence: Floats, ap_body_mm: float, ap_tail_mm: float) -> Floats:
     """Along the back of body and tail, a little above the middle, to beyond the tip of the tail."""
     arcs = np.linspace(axis.neck_mm[1] + 8.0, float(axis.arc_mm[-1]) - 4.0, 9)
