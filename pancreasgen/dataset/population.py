@@ -16,7 +16,8 @@ from scipy.special import ndtr, ndtri
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.checks import checked_number, nearest_name
 from pancreasgen.base.errors import BadInputError, UsageError
-from pancreasgen.catalogue import entry
+from pancreasgen.catalogue import entries, entry
+from pancreasgen.grammar.grammar import Grammar
 
 Drawn = float | str
 _FIELDS = {
@@ -169,6 +170,15 @@ def load_population(name: str) -> Population:
     162.0
     """
     return parse_population(name, entry("population", name))
+
+
+def population_of(rules: Grammar) -> str:
+    """Return the population that a grammar was written for, `adult` if it does not say."""
+    name = rules.population or "adult"
+    if name not in entries("population"):
+        hint = f"populations are: {', '.join(entries('population'))}; or choose one with --population"
+        raise BadInputError(f"{rules.file} was written for the population `{name}`, and there is none", hint)
+    return name
 
 
 def parse_population(name: str, data: Mapping[str, Any]) -> Population:

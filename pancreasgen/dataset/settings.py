@@ -16,13 +16,12 @@ import numpy as np
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.checks import checked_number, nearest_name
-from pancreasgen.base.errors import BadInputError, DiagnosticError, UsageError
+from pancreasgen.base.errors import DiagnosticError, UsageError
 from pancreasgen.base.grid import Grid
-from pancreasgen.catalogue import entries
 from pancreasgen.dataset.free import needs_organ
 from pancreasgen.dataset.grammars import GrammarText
 from pancreasgen.dataset.keys import of_group
-from pancreasgen.dataset.population import Drawn, Population, load_population
+from pancreasgen.dataset.population import Drawn, Population, load_population, population_of
 from pancreasgen.dataset.recipe import SCHEMA, Recipe, Subject
 from pancreasgen.grammar.check import check_grammar
 from pancreasgen.grammar.grammar import Grammar
@@ -137,7 +136,7 @@ def make_settings(
     """
     number = int(checked_number("seed", seed, 0, 2**63 - 1))
     scanner, rules = load_protocol(protocol), checked_grammar(grammar)
-    population = population or _population_of(rules)
+    population = population or population_of(rules)
     laws = load_population(population)
     scanner = scanner.quick() if quick else scanner
     length = _QUICK_LENGTH_MM if quick else _LENGTH_MM
@@ -159,15 +158,6 @@ def make_settings(
     with of_group("protocol"):
         scanner = replace(scanner, **changes)
     return Settings(number, population, grammar, scanner, length, drawn)
-
-
-def _population_of(rules: Grammar) -> str:
-    """Return the population that a grammar was written for, `adult` if it does not say."""
-    name = rules.population or "adult"
-    if name not in entries("population"):
-        hint = f"populations are: {', '.join(entries('population'))}; or choose one with --population"
-        raise BadInputError(f"{rules.file} was written for the population `{name}`, and there is none", hint)
-    return name
 
 
 def known_keys(laws: Population, rules: Grammar) -> list[str]:

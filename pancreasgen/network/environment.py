@@ -12,8 +12,8 @@ Functions (evaluated at a tip, against the snapshot of the step's start):
 
 Targets of ``@toward`` and ``@away``: ``axis`` (along the gland, back to its middle), ``along`` (parallel to the axis),
 ``unserved``, ``surface`` (the capsule), ``main_duct`` (the nearest point of the duct from the major papilla), or a
-landmark: a point, or along a course. ``@start`` takes the name of a landmark; ``@join("main_duct")`` lays a piece to the
-nearest point of the main duct and ends in it.
+landmark: a point, or along a course. ``@start`` takes the name of a landmark; ``@join("main_duct")`` lays a piece to
+the nearest point of the main duct and ends in it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from pancreasgen.grammar.environment import Candidates, Frames
 from pancreasgen.network import index
 from pancreasgen.network.ledger import Ledger
 from pancreasgen.network.rules import GrowthRules
+from pancreasgen.network.steering import points_ahead, turned, unit
 from pancreasgen.network.tree import Tree
 from pancreasgen.network.trunk import Axis, Trunk
 from pancreasgen.organ.landmarks import sample_with_gradient
@@ -78,9 +79,11 @@ class GrowthEnvironment:
     def query(self, name: str, frames: Frames, argument: Floats | None) -> Floats:
         """Return the value (N,) of an environment function at each tip."""
         if name == "surface":
-            return self.ledger.depth(_ahead(frames, argument))
+            return self.ledger.depth(points_ahead(frames, argument))
         if name == "duct":
-            return self.ledger.duct_distance(_ahead(frames, argument), self._committed(frames.segment), _KIN_ARC_MM)
+            return self.ledger.duct_distance(
+                points_ahead(frames, argument), self._committed(frames.segment), _KIN_ARC_MM
+            )
         if name == "axis":
             return self._axis.fraction(frames.position_mm)
         if name == "region":
@@ -89,7 +92,7 @@ class GrowthEnvironment:
             top = np.array(volume.grid.shape) - 1
             return volume.data[np.minimum(i, top[0]), np.minimum(j, top[1]), np.minimum(k, top[2])].astype(np.float64)
         if name == "main_duct":
-            return self._trunk.nearest(_ahead(frames, argument))[2]
+            return self._trunk.nearest(points_ahead(frames, argument))[2]
         if name == "unserved":
             reach = LOOK_MM if argument is None else argument
             return self.ledger.pull(frames.position_mm, frames.heading, self._label(frames), reach, CONE_COSINE)[1]
@@ -241,17 +244,17 @@ class GrowthEnvironment:
     def _direction(self, target: str, frames: Frames) -> Floats:
         points = frames.position_mm
         if target in ("axis", "along"):
-            return _unit(self._axis.ahead(points, parallel=target == "along"))
+            return unit(self._axis.ahead(points, parallel=target == "along"))
         if target == "main_duct":
-            return _unit(self._trunk.nearest(points)[1] - points)
+            return unit(self._trunk.nearest(points)[1] - points)
         if target == "unserved":
-            return _unit(self.ledger.pull(points, frames.heading, self._label(frames), LOOK_MM, CONE_COSINE)[0])
+            return unit(self.ledger.pull(points, frames.heading, self._label(frames), LOOK_MM, CONE_COSINE)[0])
         if target == "surface":
-            return -_unit(sample_with_gradient(self._organ.distance, points)[1])
+            return -unit(sample_with_gradient(self._organ.distance, points)[1])
         if target in self._courses:
-            return _unit(self._courses[target].ahead(points, parallel=False))
+            return unit(self._courses[target].ahead(points, parallel=False))
         if target in self._organ.landmarks:
-            return _unit(self._organ.landmarks[target][0] - points)
+            return unit(self._organ.landmarks[target][0] - points)
         near = nearest_name(target, self.targets)
         raise BadInputError(
             f"the organ has no target `{target}`",
@@ -279,24 +282,3 @@ class GrowthEnvironment:
 def candidates_at(candidates: Candidates, rows: NDArray[np.int64]) -> Candidates:
     """Return the candidates of some rows, in that order."""
     return Candidates(**{item.name: getattr(candidates, item.name)[rows] for item in fields(Candidates)})
-
-
-def turned(frames: Frames, heading: Floats) -> Frames:
-    """Return the frames with a new heading (N, 3), the rest carried along with as little roll as possible."""
-    heading = _unit(heading)
-    heading = np.where(np.any(heading != 0.0, axis=1, keepdims=True), heading, frames.heading)
-    left = frames.left - heading * (frames.left * heading).sum(axis=1, keepdims=True)
-    spare = np.cross(frames.up, heading)
-    short = np.linalg.norm(left, axis=1, keepdims=True) < 1e-3
-    left = _unit(np.where(short, spare, left))
-    return replace(frames, heading=heading, left=left, up=np.cross(heading, left))
-
-
-def _ahead(frames: Frames, distance: Floats | None) -> Floats:
-    far = np.zeros(len(frames.position_mm)) if distance is None else np.broadcast_to(distance, len(frames.position_mm))
-    return np.ascontiguousarray(frames.position_mm + far[:, None] * frames.heading)
-
-
-def _unit(vectors: Floats) -> Floats:
-    norm = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(np.divide(vectors, norm, out=np.zeros_like(vectors), where=norm > 1e-12))

@@ -39,7 +39,7 @@ class GrowthRules:
 
 
 _AT, _TO = (0.0, 1.0), (0.2, 15.0)
-_STATEMENTS: dict[str, dict[str, dict[str, tuple[str, float, float]]]] = {
+STATEMENTS: dict[str, dict[str, dict[str, tuple[str, float, float]]]] = {
     "radii": {"bottom_up": {"gamma": ("gamma", 1.5, 5.0), "anchor": ("anchor_mm", 0.1, 10.0)}},
     "reserve": {
         "tube": {
@@ -66,9 +66,9 @@ def growth_rules(grammar: Grammar) -> GrowthRules:
     values: dict[str, float] = {}
     disease: dict[str, Any] = {}
     for name, statement in grammar.statements.items():
-        if name not in _STATEMENTS:
-            raise BadInputError(f"the growth engine has no statement `{name}:`", f"it knows {', '.join(_STATEMENTS)}")
-        function, functions = statement.function, _STATEMENTS[name]
+        if name not in STATEMENTS:
+            raise BadInputError(f"the growth engine has no statement `{name}:`", f"it knows {', '.join(STATEMENTS)}")
+        function, functions = statement.function, STATEMENTS[name]
         if function not in functions:
             wanted = " or ".join(f"`{one}(…)`" for one in functions)
             raise BadInputError(f"`{name}:` wants {wanted}, not `{statement.text}`")

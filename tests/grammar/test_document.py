@@ -26,8 +26,9 @@ from pancreasgen.grammar.statements import COLON_KEYWORDS, ENGINE, HEADINGS, KEY
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.grammar.turtle import interpret
 from pancreasgen.look.words import word_text
+from pancreasgen.network.dilate import HEALTHY
 from pancreasgen.network.environment import GrowthEnvironment
-from pancreasgen.network.rules import _STATEMENTS, GrowthRules, growth_rules
+from pancreasgen.network.rules import STATEMENTS, GrowthRules, growth_rules
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "grammar.md").read_text(encoding="utf-8")
@@ -143,23 +144,30 @@ def test_turns_go_where_the_table_says() -> None:
         assert line.end_mm[0] == pytest.approx(axes[axis], abs=1e-6), symbol
 
 
+def _default(field: str) -> str:
+    if field == "to_mm":
+        return "must be given"
+    return f"{getattr(GrowthRules(), field, None) or getattr(HEALTHY, field):g}"
+
+
 def test_statements_are_complete() -> None:
     """The table of lines has every keyword; that of growth has every statement, argument, range and default."""
     told = set(names(part("The file")))
-    assert told - {"ω"} == {*KEYWORDS, *COLON_KEYWORDS, *_STATEMENTS}
+    assert told - {"ω"} == {*KEYWORDS, *COLON_KEYWORDS, *STATEMENTS}
     found, name = dict[str, list[str]](), ""
     for cells in rows(part("Growing in an organ")):
         if len(cells) == 5:
             name = codes(cells[0])[0] if cells[0] else name
             found[f"{name} {codes(cells[1])[0]}"] = [cell.removesuffix(" mm") for cell in cells[2:4]]
     wanted = {
-        f"{statement}: {function}(…) {key}": [f"{low:g} to {high:g}", f"{getattr(GrowthRules(), field):g}"]
-        for statement, (function, known) in _STATEMENTS.items()
+        f"{statement}: {function}(…) {key}": [f"{low:g} to {high:g}", _default(field)]
+        for statement, functions in STATEMENTS.items()
+        for function, known in functions.items()
         for key, (field, low, high) in known.items()
     }
     assert found == wanted
-    kept = re.search(r"The words\n(.*) are kept for", TEXT)
-    assert set(codes(kept.group(1) if kept else "")) == set(ENGINE) - set(_STATEMENTS)
+    kept = re.search(r"The words (.*) are kept for", TEXT)
+    assert set(codes(kept.group(1) if kept else "")) == set(ENGINE) - set(STATEMENTS)
 
 
 def test_commands_and_queries_are_complete() -> None:

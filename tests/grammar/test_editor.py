@@ -20,7 +20,7 @@ from pancreasgen.grammar.statements import COLON_KEYWORDS, ENGINE, HEADINGS, KEY
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.grammar.tree import UNITS
 from pancreasgen.network.environment import GrowthEnvironment
-from pancreasgen.network.rules import _STATEMENTS
+from pancreasgen.network.rules import STATEMENTS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "editor" / "vscode"
 GRAMMAR: dict[str, Any] = json.loads((FOLDER / "syntaxes" / "lsys.tmLanguage.json").read_text(encoding="utf-8"))
@@ -228,7 +228,7 @@ def test_lists_are_those_of_the_program() -> None:
     assert colon - {"ω"} == set(COLON_KEYWORDS) - set(HEADINGS)
     assert _listed("entity.name.section.lsys") == set(HEADINGS)
     assert _listed("keyword.other.growth.lsys", "begin") == set(ENGINE)
-    assert _listed("support.function.growth.lsys") == {function for function, _ in _STATEMENTS.values()}
+    assert _listed("support.function.growth.lsys") == {function for functions in STATEMENTS.values() for function in functions}
     assert _listed("support.function.math.lsys") == set(FUNCTIONS)
     assert _listed("support.function.random.lsys") == set(DRAWS)
     assert _listed("support.function.organ.lsys") == {*ENVIRONMENT, *GrowthEnvironment.functions}

@@ -101,7 +101,7 @@ def test_same_chance_same_gland():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"length_mm": 90.0}, "from 110 to 210 mm"),
+        ({"length_mm": 70.0}, "from 80 to 210 mm"),
         ({"length_mm": float("nan")}, "not nan"),
         ({"shape": "sigmoidal"}, "there is no gland shape `sigmoidal`"),
         ({"uncinate": "big"}, "not 'big'"),
