@@ -95,6 +95,7 @@ class Diagnostic:
         source: The line of text itself.
         hint: What to do.
         severity: ``error`` or ``warning``.
+        clipped: Characters of the line that are left out before ``source``.
     """
 
     code: str
@@ -106,6 +107,7 @@ class Diagnostic:
     source: str = ""
     hint: str = ""
     severity: str = "error"
+    clipped: int = 0
 
     def render(self) -> str:
         """Return the diagnostic with its line, a caret and a hint.
@@ -122,7 +124,7 @@ class Diagnostic:
         if self.line:
             number = str(self.line)
             pad = " " * max(len(number) + 1, 2)
-            caret = " " * (self.column - 1) + "^" * max(self.length, 1)
+            caret = " " * (self.column - 1 - self.clipped) + "^" * max(self.length, 1)
             source = printable(self.source.expandtabs(1))
             rows += [
                 f"  --> {printable(self.file)}:{self.line}:{self.column}",

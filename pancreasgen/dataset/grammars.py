@@ -72,6 +72,8 @@ def find_grammar(name_or_file: str) -> GrammarText:
     'human_pancreas'
     """
     names = grammar_names()
+    if "\0" in name_or_file:
+        raise unknown_name("grammar", name_or_file, names)
     if name_or_file in names:
         path = grammar_folder() / f"{name_or_file}{SUFFIX}"
         return GrammarText(name_or_file, _text(path), f"grammars/{name_or_file}{SUFFIX}")

@@ -14,6 +14,9 @@ from pancreasgen.grammar.tree import Alternative, Binding, Call, Expression, Ite
 
 MAX_EXPRESSION_DEPTH = 64
 MAX_SUCCESSOR = 256
+MAX_ARGUMENTS = 12
+MAX_BINDINGS = 64
+"""Most arguments of a module, and most alternatives and names after `where` of a rule."""
 
 
 class Quantity(NamedTuple):
@@ -82,6 +85,12 @@ class Build(Transformer_NonRecursive[Token, Any]):
         self.depths[node.span] = max(depth, self.depths.get(node.span, 0))
         return node
 
+    def _most(self, nodes: tuple[Any, ...], most: int, what: str) -> None:
+        """Note a fault if there are too many nodes."""
+        if len(nodes) > most:
+            message = f"{len(nodes)} {what}; at most {most} are allowed"
+            self.faults.append(self.source.diagnostic("PG108", message, nodes[most].span, "split the rule"))
+
     # expressions
 
     def number(self, children: list[Any]) -> Expression:
@@ -116,6 +125,7 @@ class Build(Transformer_NonRecursive[Token, Any]):
         span = self._span(children[0])
         end = max([span[1], *(item.value.span[1] for item in keyed)])
         values = [item.value for item in keyed]
+        self._most(tuple(values), 2 * MAX_ARGUMENTS, "arguments")
         node = Call(str(children[0]), tuple(values), tuple(item.key for item in keyed), (span[0], end + 1))
         return self._keep(node, values)
 
@@ -148,6 +158,7 @@ class Build(Transformer_NonRecursive[Token, Any]):
     def arguments(self, children: list[Any]) -> Arguments:
         """( expressions )."""
         values = tuple(child for child in children if child is not None)
+        self._most(values, MAX_ARGUMENTS, "arguments")
         return Arguments(values, max((value.span[1] for value in values), default=0) + 1)
 
     def item(self, children: list[Any]) -> Item:
@@ -193,6 +204,7 @@ class Build(Transformer_NonRecursive[Token, Any]):
 
     def where(self, children: list[Any]) -> tuple[Binding, ...]:
         """All bindings."""
+        self._most(tuple(children), MAX_BINDINGS, "names after where")
         return tuple(children)
 
     def alternative(self, children: list[Any]) -> Alternative:
@@ -207,6 +219,7 @@ class Build(Transformer_NonRecursive[Token, Any]):
         """A whole rule without its label."""
         parts, condition, *rest = children
         where = rest.pop() if rest else None
+        self._most(tuple(rest), MAX_BINDINGS, "alternatives")
         kept = None if isinstance(condition, Always) else condition
         return RuleParts(parts[0], parts[1], parts[2], kept, tuple(rest), where or ())
 

@@ -11,18 +11,21 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pancreasgen.base.checks import nearest_name
-from pancreasgen.base.errors import Diagnostic, DiagnosticError
+from pancreasgen.base.errors import BadInputError, Diagnostic, DiagnosticError
 from pancreasgen.grammar.advice import advise
 from pancreasgen.grammar.arity import argument_dims, formal_dims
+from pancreasgen.grammar.declare import MAX_FAULTS
+from pancreasgen.grammar.evaluate import constant
 from pancreasgen.grammar.functions import DRAWS, ENVIRONMENT, FUNCTIONS
 from pancreasgen.grammar.grammar import BUILT_IN, QUERIES, Grammar, Production
 from pancreasgen.grammar.program import Program, make_program
 from pancreasgen.grammar.statements import Source
-from pancreasgen.grammar.tree import Call, Expression, Item, Name, Span, walk
+from pancreasgen.grammar.tree import Call, Expression, Item, Name, Number, Operation, Span, walk
 from pancreasgen.grammar.units import Dim, Units, parameter_dims
 
-MAX_EXPANDED = 10_000
-"""Most nodes an expression may have once its `let` functions are written out."""
+MAX_EXPANDED, MAX_EXPANDED_IN_ALL, MAX_LET_DEPTH = 10_000, 200_000, 64
+"""Most nodes an expression, and all expressions together, may have once their `let` functions are written out; and how
+deep these may stand on each other."""
 
 
 def check_grammar(grammar: Grammar) -> tuple[Diagnostic, ...]:
@@ -72,10 +75,12 @@ class _Checker:
     faults: list[Diagnostic] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     costs: dict[str, int] = field(default_factory=dict)
+    depths: dict[str, int] = field(default_factory=dict)
+    unfolded: int = 0
     sound: bool = True
 
     def fault(self, code: str, message: str, span: Span, hint: str = "", severity: str = "error") -> None:
-        if not any((one.code, one.message) == (code, message) and one.line == 0 for one in self.faults):
+        if len(self.faults) < MAX_FAULTS:
             self.faults.append(self.source.diagnostic(code, message, span, hint, severity=severity))
 
     def run(self) -> None:
@@ -104,7 +109,7 @@ class _Checker:
     def unknown(self, kind: str, name: str, span: Span, names: list[str]) -> None:
         if name in self.broken:
             return
-        near = nearest_name(name, names)
+        near = nearest_name(name, names[:1000])
         hint = f"did you mean `{near}`?" if near else (f"known: {', '.join(sorted(names)[:12])}" if names else "")
         self.fault("PG103", f"there is no {kind} `{name}`", span, hint)
 
@@ -113,14 +118,18 @@ class _Checker:
         order = list(self.grammar.functions)
         for place, (name, function) in enumerate(self.grammar.functions.items()):
             later = order[place:]
-            cost = 0
+            cost, depth = 0, 1
             for node in walk(function.body):
                 inside = node.name if isinstance(node, Call | Name) else ""
                 if inside in later and inside not in function.formals:
                     hint = "a let may use only those declared above it"
                     self.fault("PG103", f"`{inside}` is not yet declared here", node.span, hint)
                 cost += 1 + self.costs.get(inside, 0)
-            self.costs[name] = cost
+                depth = max(depth, 1 + self.depths.get(inside, 0))
+            self.costs[name], self.depths[name] = cost, depth
+            if depth > MAX_LET_DEPTH:
+                self.fault("PG108", f"`{name}` stands on more than {MAX_LET_DEPTH} other functions", function.span)
+                self.depths[name] = 0
             if cost > MAX_EXPANDED:
                 self.fault("PG108", f"`{name}` unfolds to more than {MAX_EXPANDED:,} operations", function.span)
                 self.costs[name] = 0
@@ -171,11 +180,31 @@ class _Checker:
         """Check an expression wholly and return its unit."""
         if not self.names(node, dims, draws=draws, organ=organ) or not self.sound:
             return Dim(known=False)  # an unsound `let` may lead back to itself
-        if sum(1 + self.costs.get(getattr(part, "name", ""), 0) for part in walk(node)) > MAX_EXPANDED:
+        cost = sum(1 + self.costs.get(getattr(part, "name", ""), 0) for part in walk(node))
+        before, self.unfolded = self.unfolded, self.unfolded + cost
+        if before <= MAX_EXPANDED_IN_ALL < self.unfolded:
+            text = f"the expressions up to here unfold to more than {MAX_EXPANDED_IN_ALL:,} operations"
+            self.fault("PG108", text, node.span, "use `let` functions less")
+        if self.unfolded > MAX_EXPANDED_IN_ALL:
+            return Dim(known=False)
+        if cost > MAX_EXPANDED:
             self.fault("PG108", f"this expression unfolds to more than {MAX_EXPANDED:,} operations", node.span)
             return Dim(known=False)
+        self.valued(node)
         units = Units(self.grammar.functions, lambda text, span, hint: self.fault("PG105", text, span, hint))
         return units.infer(node, dims)
+
+    def valued(self, node: Expression) -> None:
+        """Check that an expression of numbers alone has a value: that ``1 / 0`` has none is certain before a run."""
+        parts = list(walk(node))
+        if len(parts) == 1 or not all(isinstance(one, Number | Operation) or _plain_call(one) for one in parts):
+            return
+        try:
+            constant(self.grammar, node)
+        except BadInputError as fault:
+            self.fault(
+                "PG106", str(fault.message).replace("is not a number", "has no value"), node.span, "change the numbers"
+            )
 
     # strings and rules
 
@@ -245,6 +274,10 @@ class _Checker:
             self.string(alternative.successor, names)
             if alternative.weight is not None:
                 self.expression(alternative.weight, names)
+
+
+def _plain_call(node: Expression) -> bool:
+    return isinstance(node, Call) and node.name in FUNCTIONS
 
 
 def _named(production: Production) -> Iterable[str]:

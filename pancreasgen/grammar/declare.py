@@ -30,6 +30,9 @@ from pancreasgen.grammar.statements import HEADINGS, Source
 from pancreasgen.grammar.tree import UNITS, Call, Item, Number, Span
 
 MAX_FIELDS = 12
+MAX_DECLARED = 1000
+MAX_FAULTS = 200
+"""Reading ends after so many faults."""
 _CAPS = {"modules": MAX_MODULES, "steps": MAX_STEPS, "depth": MAX_DEPTH}
 
 
@@ -40,6 +43,7 @@ class Draft:
     source: Source
     faults: list[Diagnostic]
     title: str = ""
+    seen_version: bool = False
     population: str = ""
     requires: list[str] = field(default_factory=list)
     parameters: dict[str, Parameter] = field(default_factory=dict)
@@ -74,6 +78,9 @@ def declare(kind: str, tree: Tree[Token], offset: int, line: str, draft: Draft) 
     build = Build(draft.source, offset, draft.faults)
     parts: Any = build.transform(tree)
     if kind == "lsystem":
+        if draft.seen_version:
+            draft.fault("PG107", "`lsystem` is given twice", _span(parts, offset), "keep the first line alone")
+        draft.seen_version = True
         if parts.children[0] != "1":
             draft.fault("PG102", f"this is format {parts.children[0]}; format 1 is known", _span(parts, offset))
     elif kind == "title":
@@ -101,6 +108,12 @@ def _fresh(name: str, span: Span, draft: Draft) -> bool:
     if name in draft.parameters or name in draft.functions:
         draft.fault("PG107", f"`{name}` is declared twice", span, "rename one of the two")
         return False
+    if name.startswith("__"):
+        draft.fault("PG107", f"`{name}`: names do not begin with two underscores", span, "choose another name")
+        return False
+    if len(draft.parameters) + len(draft.functions) >= MAX_DECLARED:
+        draft.fault("PG108", f"more than {MAX_DECLARED} parameters and functions", span, "remove some")
+        return False
     if name in FUNCTION_NAMES:
         draft.fault("PG107", f"`{name}` is a built-in function", span, "choose another name")
         return False
@@ -122,7 +135,11 @@ def _param(parts: Any, offset: int, _: str, draft: Draft) -> None:
                 draft.broken.add(str(name_token))
                 return
         low, high = (inner_number(end, number.unit) for end in ends)
-    if not (math.isfinite(number.value) and low <= number.value <= high):
+    if not math.isfinite(number.value):
+        draft.fault("PG106", f"the value of `{name_token}` is too large", number.span, "write a number below 1e308")
+        draft.broken.add(str(name_token))
+        return
+    if not (low <= number.value <= high):
         text = f"the value {number.value:g} of `{name_token}` lies outside its range {low:g} to {high:g}"
         draft.fault("PG106", text, number.span, "change the value or the range")
         draft.broken.add(str(name_token))
@@ -151,6 +168,12 @@ def _module(parts: Any, offset: int, _: str, draft: Draft) -> None:
         kind = "is a turtle command and needs no declaration" if name in BUILT_IN else "is declared twice"
         draft.fault("PG107", f"module `{name}` {kind}", span, "remove this line")
         return
+    if name.startswith("__"):
+        draft.fault("PG107", f"`{name}`: names do not begin with two underscores", span, "choose another name")
+        return
+    if len(draft.modules) >= MAX_DECLARED:
+        draft.fault("PG108", f"more than {MAX_DECLARED} modules", span, "remove some")
+        return
     if len(fields) > MAX_FIELDS:
         draft.fault("PG108", f"module `{name}` has {len(fields)} arguments; at most {MAX_FIELDS} are allowed", span)
         return
@@ -163,6 +186,7 @@ def _module(parts: Any, offset: int, _: str, draft: Draft) -> None:
 
 def _limits(parts: Any, offset: int, draft: Draft) -> Limits:
     caps = {"modules": draft.limits.modules, "steps": draft.limits.steps, "depth": draft.limits.depth}
+    given: set[str] = set()
     for part in parts.children:
         name, number = str(part.children[0]), float(part.children[1])
         span = _span(part, offset, 0)
@@ -170,11 +194,14 @@ def _limits(parts: Any, offset: int, draft: Draft) -> Limits:
             near = nearest_name(name, caps)
             hint = f"did you mean `{near}`?" if near else "limits are: modules, steps, depth"
             draft.fault("PG103", f"there is no limit `{name}`", span, hint)
-        elif number != int(number) or not 1 <= number <= _CAPS[name]:
+        elif name in given:
+            draft.fault("PG107", f"limit `{name}` is given twice", span, "keep one of the two")
+        elif not 1 <= number <= _CAPS[name] or number != int(number):
             text = f"limit `{name}` must be a whole number from 1 to {_CAPS[name]:,}, not {number:g}"
             draft.fault("PG106", text, _span(part, offset, 1), "a file can only lower the caps")
         else:
             caps[name] = int(number)
+        given.add(name)
     return Limits(**caps)
 
 

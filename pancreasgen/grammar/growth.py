@@ -20,7 +20,9 @@ from pancreasgen.grammar.program import CODE, DRAWS_LINE, Literal, Program, Rule
 from pancreasgen.grammar.uses import organ_functions
 
 MAX_INTERPRETATION_DEPTH = 16
-SHORTEST_MM = 0.0005
+SHORTEST_MM, LONGEST_MM = 0.0005, 10_000.0
+MAX_WORK = 100_000
+"""Most items that the turtle may walk for all rules of one step, each for all its matches at once."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class Growth:
     def __init__(self, program: Program, environment: Environment) -> None:
         """Check the names that the grammar uses against those the environment knows."""
         self.program, self.environment = program, environment
+        self.work = 0  # items walked in this step
         self.first = self.next = 0  # number of the first segment of this step, and of the next segment
         self.symbols = program.grammar.symbols
         for kind, used, known in (
@@ -79,6 +82,7 @@ class Growth:
         Returns:
             For each match a list of frames, one a position of its successor, and which modules stay (m, positions).
         """
+        self.work = 0
         walks = [_Walk(self, number, match, now) for number, match in enumerate(matches)]
         found = [walk.run(values[number], frames) for number, walk in enumerate(walks)]
         batches = [batch for walk in walks for batch in walk.batches]
@@ -161,6 +165,11 @@ class _Walk:
 
     def step(self, literal: Literal, values: list[Any], tips: Tips, saved: list[Frames], depth: int = 0) -> Frames:
         """Return the frames after one item; brackets push to and pop from ``saved``."""
+        self.growth.work += 1
+        if self.growth.work > MAX_WORK:
+            rule = self.match.rule
+            message = f"rule `{rule.label}`, step {self.now.step}: drawing takes more than {MAX_WORK:,} turtle steps"
+            raise BadInputError(message, "interpretation rules that lead to each other multiply: make them shorter")
         code, frames = literal.code, tips.frames
         symbol = self.growth.symbols[code]
         if symbol == "[":
@@ -191,6 +200,10 @@ class _Walk:
             rule = self.match.rule
             message = f"rule `{rule.label}`, module `{rule.predecessor}`, step {self.now.step}: a {what} below 0 mm"
             raise BadInputError(message, "guard the rule with a condition, or use max(…, 0)")
+        if np.any(np.asarray(value) > LONGEST_MM):
+            rule = self.match.rule
+            message = f"rule `{rule.label}`, module `{rule.predecessor}`, step {self.now.step}: a {what} above 10 m"
+            raise BadInputError(message, "lengths are in mm")
         return value
 
     def draw(self, length: Any, tips: Tips, *, end: Any = None) -> Frames:

@@ -114,12 +114,14 @@ def _chosen(rule: Rule, rows: Rows, now: Moment) -> Iterator[Match]:
     total: Any = 0.0
     for branch in rule.branches:
         weight = 1.0 if branch.weight is None else now.value(branch.weight, rows, rule)
-        total = total + weight
+        with np.errstate(over="ignore"):
+            total = total + weight
         if np.any(np.less(weight, 0)):
             break
         reach.append(total)
-    if len(reach) < len(rule.branches) or np.any(np.less_equal(total, 0)):
-        message = f"rule `{rule.label}`, module `{rule.predecessor}`, step {now.step}: the weights are not above 0"
+    if len(reach) < len(rule.branches) or np.any(np.less_equal(total, 0)) or not np.all(np.isfinite(total)):
+        what = "the weights are not above 0" if np.all(np.isfinite(total)) else "the weights sum to infinity"
+        message = f"rule `{rule.label}`, module `{rule.predecessor}`, step {now.step}: {what}"
         raise BadInputError(message, "weights are shares: at least 0, and not all 0")
     drawn = uniforms(rows.lineage, now.key, rule.site, now.step) * total
     place = np.zeros(len(rows), np.int8)

@@ -10,6 +10,8 @@ from pancreasgen.grammar.tree import Number
 from pancreasgen.grammar.uses import organ_functions
 
 FEW_STEPS = 6
+MAX_SYMBOLS = 400
+"""Grammars of more symbols are not foretold: their matrix would take too long."""
 
 Floats = NDArray[np.float64]
 
@@ -68,9 +70,11 @@ def expected_steps(grammar: Grammar) -> int:
 def explosion(grammar: Grammar) -> tuple[int, float, Production] | None:
     """Return the step at which the limit of modules is passed, the length foretold for it, and the rule to blame.
 
-    None if :func:`expected_steps` come first. The rule to blame is that of the symbol that makes most modules then.
-    Steps are tried only where the spectral radius of the mean matrix is above 1.
+    None if :func:`expected_steps` come first, or the grammar has more than 400 symbols. The rule to blame is that of
+    the symbol that makes most modules then. Steps are tried only where the mean matrix's spectral radius is above 1.
     """
+    if len(grammar.symbols) > MAX_SYMBOLS:
+        return None
     matrix = mean_matrix(grammar)
     symbols = {name: code for code, name in enumerate(grammar.symbols)}
     if not np.isfinite(matrix).all() or not float(np.abs(np.linalg.eigvals(matrix)).max()) > 1.0 + 1e-9:

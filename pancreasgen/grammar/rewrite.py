@@ -71,8 +71,8 @@ def derive(
     Raises:
         DiagnosticError: If the grammar has faults.
         UsageError: If a value is out of range.
-        BadInputError: If an expression has no finite value, a rule asks the organ and there is none, or decomposition
-            does not come to an end.
+        BadInputError: If the axiom passes a limit, an expression has no finite value, a rule asks the organ and there
+            is none, or decomposition does not come to an end.
 
     >>> from pancreasgen.grammar.syntax import parse_grammar
     >>> koch = parse_grammar("lsystem 1\naxiom: F\nproduction:\nF --> F+F--F+F")
@@ -90,6 +90,10 @@ def derive(
             reason = "fixpoint"
             break
         refusal = run.refusal(matches)
+        if refusal and step == 0:
+            most = getattr(limits, refusal)
+            text = f"the axiom of `{grammar.id}` passes the limit of {most:,} {refusal}"
+            raise BadInputError(text, "raise the limit, or shorten the axiom")
         if refusal:
             reason = refusal
             break

@@ -8,11 +8,12 @@ from lark import Token, Tree
 
 from pancreasgen.base.checks import nearest_name
 from pancreasgen.grammar.build import MAX_SUCCESSOR, Build, RuleParts
-from pancreasgen.grammar.declare import Draft
+from pancreasgen.grammar.declare import MAX_DECLARED, Draft
 from pancreasgen.grammar.grammar import BUILT_IN, COMMANDS, ModuleType, Production
 from pancreasgen.grammar.tree import Alternative, Item, Name
 
-_LETTERS = re.compile(r"[A-Za-z](?:_[A-Za-z0-9]+|\d+)?|[0-9]")
+_LETTERS = re.compile(r"[A-Za-z](?:_[A-Za-z0-9]|[0-9]+)?|[0-9]")
+_CONDITION = re.compile(r"[<>=!]=|=|&|\b(?:and|or|not)\b|[0-9]")
 _DIGITS = re.compile(r"[\s<>\[\]]*[0-9][0-9\s<>\[\]]*")
 """A predecessor with its contexts that is made of digits: then every digit and every letter is a module."""
 _DRAWING = ("F", "f", "G")
@@ -25,11 +26,32 @@ def module_names(draft: Draft, lines: list[str]) -> frozenset[str]:
     """
     if draft.modules:
         return frozenset(draft.modules) | frozenset(_DRAWING)
-    plain = [re.sub(r"\([^()]*\)", " ", line) for line in lines]
-    if any(_DIGITS.fullmatch(re.sub(r"^\s*\w+\s*:", "", re.split("-->|→", line)[0])) for line in plain):
-        return frozenset(letter for line in plain for letter in re.findall("[A-Za-z0-9]", line)) | frozenset(_DRAWING)
-    words = (word for line in plain for word in re.findall(r"[A-Za-z]\w*", line))
-    return frozenset(piece for word in words for piece in _LETTERS.findall(word)) | frozenset(_DRAWING)
+    heads, words = _heads_and_strings(lines)
+    if any(_DIGITS.fullmatch(head) for head in heads):
+        return frozenset(letter for text in words for letter in re.findall("[A-Za-z0-9]", text)) | frozenset(_DRAWING)
+    names = (word for text in words for word in re.findall(r"[A-Za-z]\w*", text))
+    return frozenset(piece for name in names for piece in _LETTERS.findall(name)) | frozenset(_DRAWING)
+
+
+def _heads_and_strings(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Return the predecessors with their contexts, and all strings of modules; labels and conditions left out."""
+    heads: list[str] = []
+    words: list[str] = []
+    for line in lines:
+        for _ in range(8):
+            line, count = re.subn(r"\([^()]*\)", " ", line)
+            if not count:
+                break
+        first, *successors = re.split("-->|→", line)
+        labelled = re.match(r"\s*(\w+)\s*:(.*)", first)
+        if labelled and successors:
+            rest = labelled.group(2)
+            condition = _CONDITION.search(rest) and not _DIGITS.fullmatch(rest)
+            first = labelled.group(1) if condition and ":" not in rest else rest
+        head = first.split(":", 1)[0] if successors else first.split(":", 1)[-1]
+        heads.append(head if successors else "")
+        words += [head, *(re.split(r":|\bwhere\b", one)[0] for one in successors)]
+    return heads, words
 
 
 def add_axiom(tree: Tree[Token], offset: int, draft: Draft, names: frozenset[str]) -> None:
@@ -121,7 +143,7 @@ def _string(items: tuple[Item, ...], draft: Draft, names: frozenset[str]) -> tup
             message = f"this string has more than {MAX_SUCCESSOR} modules"
             draft.fault("PG108", message, item.span, "split it over several rules")
             return ()
-    for item in opened:
+    for item in opened if len(items) < MAX_SUCCESSOR else ():
         draft.fault("PG104", "this [ is never closed", item.span, "add ]")
     for item in result:
         if item.target and item.target not in draft.targets:
@@ -156,6 +178,9 @@ def _split(item: Item, draft: Draft, names: frozenset[str]) -> list[Item]:
         start += len(piece)
     for one in found:
         if one.symbol not in draft.modules and one.symbol not in BUILT_IN:
+            if len(draft.modules) >= MAX_DECLARED:
+                draft.fault("PG108", f"more than {MAX_DECLARED} modules", one.span, "remove some")
+                return []
             count = len(one.arguments)
             fields = tuple(argument.name if isinstance(argument, Name) else "" for argument in one.arguments)
             draft.modules[one.symbol] = ModuleType(one.symbol, fields, ("",) * count, "", one.span, declared=False)

@@ -16,6 +16,8 @@ ENGINE = ("radii", "reserve", "fill", "territory", "dilate", "beads")
 _CONTINUES = re.compile(r"\s*(?:-->|→|where\b|[,:\[\])])")
 _ENDS_OPEN = re.compile(r"(?:,|-->|→|=|\b(?:where|and|or|not))\s*$")
 _STARTS = re.compile(rf"\s*(?:(?:{'|'.join(KEYWORDS)})\b|[A-Za-z_]\w*\s*:|[^\s\[\]-][^\[\]]*(?:-->|→))")
+_CLIP = 160
+"""Most characters of a line that a diagnostic shows."""
 _CPFG = re.compile(r"\s*#(ignore|consider|define|include)\b(?=\s*:|\s+\w|\s*[<\"])")
 _STRING_OR_COMMENT = re.compile(r'"[^"]*"?|#.*')
 
@@ -40,7 +42,11 @@ class Source:
         line, column = self.text.count("\n", 0, start) + 1, start - first + 1
         row = self.text[first:last].rstrip("\r")
         length = max(1, min(end, last) - start)
-        return Diagnostic(code, message, self.file, line, column, length, row, hint, severity)
+        clipped = max(0, column - 1 - _CLIP // 2) if len(row) > _CLIP else 0
+        row = row[clipped : clipped + _CLIP]
+        length = min(length, max(1, len(row) - (column - 1 - clipped)))
+        short = [text if len(text) <= 4 * _CLIP else text[: 4 * _CLIP] + " …" for text in (message, hint)]
+        return Diagnostic(code, short[0], self.file, line, column, length, row, short[1], severity, clipped)
 
 
 def logical_lines(source: Source) -> tuple[list[tuple[int, str]], list[Diagnostic]]:
@@ -55,23 +61,22 @@ def logical_lines(source: Source) -> tuple[list[tuple[int, str]], list[Diagnosti
     [(0, 'A --> B'), (16, 'B --> A')]
     """
     faults: list[Diagnostic] = []
-    lines: list[tuple[int, str]] = []
-    offset = depth = 0
+    lines: list[tuple[int, list[str]]] = []
+    offset = depth = reach = 0
     for raw in source.text.split("\n"):
         clean = _without_comments(raw, offset, source, faults)
         if clean.strip():
-            opened = bool(lines) and (depth > 0 or bool(_ENDS_OPEN.search(lines[-1][1])))
-            goes_on = bool(lines) and (bool(_CONTINUES.match(clean)) or (opened and not _STARTS.match(clean)))
-            if goes_on:
-                start, text = lines[-1]
-                lines[-1] = (start, text + " " * (offset - start - len(text)) + clean)
+            opened = bool(lines) and (depth > 0 or bool(_ENDS_OPEN.search(lines[-1][1][-1])))
+            if lines and (_CONTINUES.match(clean) or (opened and not _STARTS.match(clean))):
+                lines[-1][1].extend((" " * (offset - reach), clean))
             else:
                 depth = 0
-                lines.append((offset, clean))
+                lines.append((offset, [clean]))
+            reach = offset + len(clean)
             plain = _STRING_OR_COMMENT.sub("", clean)
             depth += sum(plain.count(mark) for mark in "([") - sum(plain.count(mark) for mark in ")]")
         offset += len(raw) + 1
-    return lines, faults
+    return [(start, "".join(pieces)) for start, pieces in lines], faults
 
 
 def _without_comments(raw: str, offset: int, source: Source, faults: list[Diagnostic]) -> str:

@@ -12,15 +12,17 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from pancreasgen.base.checks import nearest_name
 from pancreasgen.base.errors import DiagnosticError
 from pancreasgen.grammar.check import meaning_faults
-from pancreasgen.grammar.declare import Draft, declare
+from pancreasgen.grammar.declare import MAX_FAULTS, Draft, declare
 from pancreasgen.grammar.grammar import BUILT_IN, Grammar
 from pancreasgen.grammar.rules import add_axiom, add_rule, add_skips, module_names
 from pancreasgen.grammar.statements import COLON_KEYWORDS, ENGINE, HEADINGS, KEYWORDS, Source, logical_lines
 
 MAX_BYTES = 256_000
+MAX_LINE = 16_000
 MAX_PRODUCTIONS = 1000
 
 _FIRST = re.compile(r"\s*([A-Za-zω_]\w*)\s*(:?)")
+_NO_CONTEXT = re.compile(r"^\s*\*\s*<|>\s*\*(?=\s*(?::|-->|→))")
 _DECLARED = re.compile(r"\s*(?:param|let|module)\s+([A-Za-z_]\w*)")
 _WORDS = {
     "NAME": "a name",
@@ -85,16 +87,29 @@ def parse_grammar(text: str, *, id: str = "grammar", file: str = "") -> Grammar:
     draft = Draft(source, faults)
     section, later = "", []
     for number, (offset, line) in enumerate(lines):
+        if len(faults) >= MAX_FAULTS:
+            break
         kind, section = _kind(line, section)
         if number == 0 and kind != "lsystem":
             span = (offset, offset + len(line.rstrip()))
             draft.fault("PG102", "the first line must be `lsystem 1`", span, "add the line `lsystem 1` at the top")
-        if kind in ("axiom", "rule", "ignore", "consider"):
+        if len(line) > MAX_LINE and len(" ".join(line.split())) > MAX_LINE:
+            span = (offset + MAX_LINE, offset + MAX_LINE + 1)
+            draft.fault("PG108", f"this statement is longer than {MAX_LINE:,} characters", span, "split it")
+        elif kind in HEADINGS:
+            rest = line.index(":") + 1
+            if line[rest:].strip():
+                later.append(("rule", kind, offset + rest, line[rest:]))
+        elif kind in ("axiom", "rule", "ignore", "consider"):
             later.append((kind, section, offset, line))
-        elif kind not in HEADINGS and (tree := _parse(kind, offset, line, draft)) is not None:
+        elif (tree := _parse(kind, offset, line, draft)) is not None:
             declare(kind, tree, offset, line, draft)
     names = module_names(draft, [line for _, _, _, line in later])
-    for kind, part, offset, line in later:
+    rules = 0
+    for kind, part, offset, line in sorted(later, key=lambda one: one[0] in ("ignore", "consider")):
+        rules += kind == "rule"
+        if len(faults) >= MAX_FAULTS or rules > MAX_PRODUCTIONS + 1:
+            break
         label, start = _label(line, names) if kind == "rule" else ("", 0)
         tree = _parse(kind, offset + start, line[start:], draft)
         if tree is None:
@@ -105,10 +120,9 @@ def parse_grammar(text: str, *, id: str = "grammar", file: str = "") -> Grammar:
             add_skips(kind, tree, offset, draft, names)
         else:
             add_rule(part, label, tree, (offset, start), draft, names)
-    rules = sum(map(len, draft.rules.values()))
     if rules > MAX_PRODUCTIONS:
         span = draft.rules["production"][-1].span if draft.rules["production"] else (0, 1)
-        draft.fault("PG108", f"{rules} rules; at most {MAX_PRODUCTIONS} are allowed", span)
+        draft.fault("PG108", f"more than {MAX_PRODUCTIONS} rules", span, "remove some, or split the file")
     if not draft.axiom_given and not any(fault.severity == "error" for fault in faults):
         draft.fault("PG102", "there is no axiom", (0, 1), "add a line such as `axiom: Start`")
     grammar = draft.finish(id)
@@ -160,6 +174,8 @@ def _parse(kind: str, offset: int, line: str, draft: Draft) -> Tree[Token] | Non
         hint = f"did you mean `{near}`?" if near else "a line begins with a keyword, or is a rule with -->"
         draft.fault("PG101", f"`{word}` begins no statement", (begin, begin + max(len(word), 1)), hint)
         return None
+    if start == "rule":  # an empty context is written * in ABOP
+        line = _NO_CONTEXT.sub(lambda match: " " * len(match.group()), line)
     try:
         return _LARK.parse(line, start=f"{start}_line")
     except (UnexpectedInput, VisitError) as error:

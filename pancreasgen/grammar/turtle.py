@@ -15,6 +15,7 @@ from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar import portable
 from pancreasgen.grammar.check import checked_program
 from pancreasgen.grammar.grammar import COMMANDS, QUERIES, TURNS, Grammar, Word
+from pancreasgen.grammar.growth import LONGEST_MM
 from pancreasgen.grammar.interpretation import expanded
 from pancreasgen.grammar.program import CODE, Program
 
@@ -76,8 +77,8 @@ def interpret(word: Word, grammar: Grammar, *, key: int = 0) -> Segments:
         key: Key of draws in interpretation rules.
 
     Raises:
-        BadInputError: If the word holds ``@commands``, which need an organ, a radius below 0, or a coordinate that is
-            not finite.
+        BadInputError: If the word holds ``@commands``, which need an organ, a radius below 0, a line above 10 m, or a
+            number that is not finite.
 
     >>> from pancreasgen.grammar.syntax import parse_grammar
     >>> from pancreasgen.grammar.rewrite import derive
@@ -119,6 +120,8 @@ def _readied(word: Word, program: Program, key: int) -> tuple[Word, tuple[Any, .
     thinner = (operation == _RADIUS) & np.isnan(value)
     if not np.isfinite(value[~thinner]).all():
         raise BadInputError("the word holds a number that is not finite")
+    if (np.abs(value[operation >= _RADIUS]) > LONGEST_MM).any():
+        raise BadInputError("the word draws a line longer or wider than 10 m", "lengths are in mm")
     if (value[operation == _RADIUS] < 0).any():
         raise BadInputError("the word sets a radius below 0 mm", "guard the rule with a condition")
     operation[thinner], value[thinner] = _THINNER, program.taper

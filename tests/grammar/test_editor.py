@@ -228,7 +228,7 @@ def test_lists_are_those_of_the_program() -> None:
     assert colon - {"ω"} == set(COLON_KEYWORDS) - set(HEADINGS)
     assert _listed("entity.name.section.lsys") == set(HEADINGS)
     assert _listed("keyword.other.growth.lsys", "begin") == set(ENGINE)
-    assert _listed("support.function.growth.lsys") == {function for functions in STATEMENTS.values() for function in functions}
+    assert _listed("support.function.growth.lsys") == {one for functions in STATEMENTS.values() for one in functions}
     assert _listed("support.function.math.lsys") == set(FUNCTIONS)
     assert _listed("support.function.random.lsys") == set(DRAWS)
     assert _listed("support.function.organ.lsys") == {*ENVIRONMENT, *GrowthEnvironment.functions}
