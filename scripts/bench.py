@@ -1,12 +1,13 @@
-"""Measure one case stage by stage against the goals of the project, and its projector against a peer.
+"""Measure one case stage by stage, its projector and the grammar engine beside peers, against the project's goals.
 
-    python scripts/bench.py [--case standard|quick] [--repeat N]
+    python scripts/bench.py [--part all|case|grammar] [--case standard|quick] [--repeat N]
 
 Every run of a case is a process of its own on two cores, from the start of Python to the last byte on disk. The first
 run is a quick case that fills the cache of compiled kernels; it is not counted. Times are medians.
 
 Seconds belong to the machine. The peer computes the same line integrals with scipy in the same run: if seconds grow and
-the ratio stays, the machine is slow; if the ratio falls, the projector is. If stages take longer than their CPU time,
+the ratio stays, the machine is slow; if the ratio falls, the projector is. scripts/bench_grammar.py tells how the
+grammar engine is measured. If stages take longer than their CPU time,
 or two cores are no faster than one, something else is at work: measure again when it is not.
 
 Exit code 1 if a goal is missed.
@@ -31,8 +32,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import bench_grammar
 import click
 import numpy as np
+from bench_grammar import Goal
 from numpy.typing import NDArray
 
 CORES = 2
@@ -225,11 +228,10 @@ def print_peer(quick: bool) -> None:
         print(f"  {name:<38}{own * 1e3:9.4f} ms   {peer / own:.0f} times as fast")
 
 
-def print_goals(goals: list[tuple[str, float, float, str]]) -> bool:
+def print_goals(goals: list[Goal]) -> bool:
     """Print what was wanted and got; return whether all goals are met."""
-    for name, got, limit, unit in goals:
-        print(f"goal {'met   ' if got < limit else 'MISSED'}  {name}: {got:.2f} {unit}, wanted under {limit:g} {unit}")
-    return all(got < limit for _, got, limit, _ in goals)
+    print("\n".join(map(str, goals)))
+    return all(goal.met for goal in goals)
 
 
 def keep_to_cores() -> int:
@@ -240,30 +242,42 @@ def keep_to_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def measure_case(quick: bool, repeat: int, cores: int) -> list[Goal]:
+    """Print all figures of a case; return the goals."""
+    warm = sum(row[1] for row in in_new_process(quick=True))
+    print(f"first run, a quick case, not counted: {warm:.1f} s\n", flush=True)
+    seconds, gigabytes = print_stages([in_new_process(quick) for _ in range(repeat)])
+    print(flush=True)
+    slowest_help = print_helps()
+    print(flush=True)
+    print_peer(quick)
+    name = "quick" if quick else "standard"
+    goals = [Goal(f"{name} case on {cores} cores", seconds, GOALS_S[name], "s")]
+    if not quick:
+        goals.append(Goal("its memory", gigabytes, GOAL_STANDARD_GB, "GB"))
+    return [*goals, Goal("slowest --help", slowest_help, GOAL_HELP_S, "s")]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=["all", "case", "grammar"], default="all", help="what to measure (all)")
     parser.add_argument("--case", choices=sorted(GOALS_S), default="standard", help="size of the case (standard)")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="counted runs of the case (1)")
     given = parser.parse_args()
     if given.repeat < 1:
         parser.error("--repeat must be at least 1")
-    quick, cores = given.case == "quick", keep_to_cores()
+    cores = keep_to_cores()
     load = f", load before {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("pancreasgen", "numpy", "numba", "scipy"))
-    print(f"{given.case} case, {cores} cores, {platform.machine()}{load}")
-    print(f"Python {platform.python_version()}, {versions}")
-    warm = sum(row[1] for row in in_new_process(quick=True))
-    print(f"first run, a quick case, not counted: {warm:.1f} s\n", flush=True)
-    seconds, gigabytes = print_stages([in_new_process(quick) for _ in range(given.repeat)])
-    print(flush=True)
-    slowest_help = print_helps()
-    print(flush=True)
-    print_peer(quick)
-    print()
-    goals = [(f"{given.case} case on {cores} cores", seconds, GOALS_S[given.case], "s")]
-    if not quick:
-        goals.append(("its memory", gigabytes, GOAL_STANDARD_GB, "GB"))
-    goals.append(("slowest --help", slowest_help, GOAL_HELP_S, "s"))
+    print(f"{given.part if given.part != 'case' else given.case + ' case'}, {cores} cores, {platform.machine()}{load}")
+    print(f"Python {platform.python_version()}, {versions}\n", flush=True)
+    goals: list[Goal] = []
+    if given.part != "case":
+        goals += bench_grammar.measure()
+        print(flush=True)
+    if given.part != "grammar":
+        goals += measure_case(given.case == "quick", given.repeat, cores)
+        print(flush=True)
     return 0 if print_goals(goals) else 1
 
 

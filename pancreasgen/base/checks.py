@@ -12,6 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from pancreasgen.base.errors import BadInputError, UsageError
 
+_COMPILED = "_nrt_python"
+"""Module of what owns the memory of an array that compiled code returned; nothing else can write there."""
+
 
 def frozen_array(
     value: Any, name: str, shape: Sequence[int | None], dtype: DTypeLike, *, finite: bool = True
@@ -46,7 +49,8 @@ def frozen_array(
         raise BadInputError(f"{name} must have shape {text}, not {' × '.join(map(str, source.shape)) or 'a scalar'}")
     if finite and wanted.kind == "f" and not np.isfinite(source).all():
         raise BadInputError(f"{name} holds NaN or infinity")
-    ready = source.dtype == wanted and source.flags.c_contiguous and not source.flags.writeable and source.base is None
+    own = source.base is None or type(source.base).__module__ == _COMPILED
+    ready = source.dtype == wanted and source.flags.c_contiguous and not source.flags.writeable and own
     array: NDArray[Any] = source if ready else np.array(source, dtype=wanted, order="C", copy=True)
     array.setflags(write=False)
     return array

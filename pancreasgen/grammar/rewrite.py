@@ -97,10 +97,11 @@ def derive(
         if refusal:
             reason = refusal
             break
+        counts = _counts(matches)
         run.rewrite(matches, now)
         run.finish_step(step)
         taken = step
-        if watch is not None and watch(step, _counts(matches)) is False:
+        if watch is not None and watch(step, counts) is False:
             reason = "watch"
             break
     return Derivation(run.word(), taken, reason)
@@ -167,8 +168,9 @@ class _Run:
         return "depth" if deepest > limits.depth else ""
 
     def rewrite(self, matches: list[Match], now: Moment) -> None:
-        """Write all successors."""
+        """Write all successors, and empty the list of matches: it is large, and the string is about to be laid flat."""
         self.live = write_successors(self.program, self.strand, self.live, matches, self.growth, now)
+        matches.clear()
         if self.strand.crowded:
             self.lay_flat()
 

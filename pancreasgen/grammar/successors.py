@@ -70,11 +70,8 @@ def write_successors(
     layer = _layer(int(count.sum()), int(num_args.sum()))
     for number, match in enumerate(matches):
         rows = match.rows.rows
-        columns, which, constants = _columns(values[number])
-        kernels.write(
-            first[rows], first_argument[rows], match.rows.lineage, match.branch.written, columns, which, constants,
-            kept[number], layer,
-        )  # fmt: skip
+        _write_one(match, values[number], (first[rows], first_argument[rows]), kept[number], layer)
+        values[number] = []  # written: let go of the columns before more memory is asked for
     fresh = int(np.count_nonzero(program.live[layer[0]]))
     ids, symbol, args, lineage, order, source = kernels.advance(
         (live.ids, live.symbol, live.args, live.lineage, live.order), count, matched, strand.next_id, program.live,
@@ -92,6 +89,11 @@ def _layer(num_modules: int, num_args: int) -> Layer:
         np.empty(num_modules, np.uint16), np.empty(num_args), np.empty(num_modules, np.uint64),
         np.empty(num_modules, np.int16),
     )  # fmt: skip
+
+
+def _write_one(match: Match, values: list[list[Any]], at: tuple[Ids, Ids], alive: Masks, layer: Layer) -> None:
+    columns, which, constants = _columns(values)
+    kernels.write(*at, match.rows.lineage, match.branch.written, columns, which, constants, alive, layer)
 
 
 def _columns(values: list[list[Any]]) -> tuple[NDArray[np.float64], Ids, NDArray[np.float64]]:
