@@ -21,7 +21,7 @@ from pancreasgen.grammar.uses import organ_functions
 
 MAX_INTERPRETATION_DEPTH = 16
 SHORTEST_MM, LONGEST_MM = 0.0005, 10_000.0
-MAX_WORK = 100_000
+MAX_WORK = 20_000
 """Most items that the turtle may walk for all rules of one step, each for all its matches at once."""
 
 

@@ -16,7 +16,7 @@ ENGINE = ("radii", "reserve", "fill", "territory", "dilate", "beads")
 _CONTINUES = re.compile(r"\s*(?:-->|→|where\b|[,:\[\])])")
 _ENDS_OPEN = re.compile(r"(?:,|-->|→|=|\b(?:where|and|or|not))\s*$")
 _STARTS = re.compile(rf"\s*(?:(?:{'|'.join(KEYWORDS)})\b|[A-Za-z_]\w*\s*:|[^\s\[\]-][^\[\]]*(?:-->|→))")
-_CLIP = 160
+_CLIP, _MOST_FAULTS = 160, 200
 """Most characters of a line that a diagnostic shows."""
 _CPFG = re.compile(r"\s*#(ignore|consider|define|include)\b(?=\s*:|\s+\w|\s*[<\"])")
 _STRING_OR_COMMENT = re.compile(r'"[^"]*"?|#.*')
@@ -86,7 +86,8 @@ def _without_comments(raw: str, offset: int, source: Source, faults: list[Diagno
             return " " * len(text)
         if len(text) < 2 or not text.endswith('"'):
             span = (offset + match.start(), offset + match.end())
-            faults.append(source.diagnostic("PG101", "this text has no closing quote", span, 'end it with "'))
+            if len(faults) < _MOST_FAULTS:
+                faults.append(source.diagnostic("PG101", "this text has no closing quote", span, 'end it with "'))
             return text + '"' if len(text) < 2 else text[:-1] + '"'
         return text
 
