@@ -31,9 +31,9 @@ class Physique:
     True
     """
 
-    half_width_mm: float = _scalar(165, 120, 240, "mm", "midline to the skin at the side")
+    half_width_mm: float = _scalar(165, 100, 240, "mm", "midline to the skin at the side")
     front_depth_mm: float = _scalar(115, 75, 220, "mm", "front of the vertebral body to the front skin")
-    back_depth_mm: float = _scalar(105, 80, 160, "mm", "front of the vertebral body to the back skin")
+    back_depth_mm: float = _scalar(105, 70, 160, "mm", "front of the vertebral body to the back skin")
     skin_mm: float = _scalar(2, 1, 4, "mm", "thickness of the skin")
     subcutaneous_fat_mm: float = _scalar(16, 2, 80, "mm", "fat between skin and muscle at the side")
     muscle_wall_mm: float = _scalar(13, 4, 30, "mm", "thickness of the abdominal wall's muscles")

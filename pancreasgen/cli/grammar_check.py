@@ -83,8 +83,8 @@ def gcc_lines(item: Diagnostic) -> list[str]:
 
 
 def _size(rules: Grammar) -> str:
-    from pancreasgen.dataset.free import needs_organ
-    from pancreasgen.grammar.predict import expected_steps
+    from pancreasgen.grammar.predict import expected_steps, foretold_modules
+    from pancreasgen.grammar.uses import needs_organ
 
     count = len(rules.productions) + len(rules.interpretation) + len(rules.decomposition)
     text = f"; {options.counted(count, 'rule')}"
@@ -96,32 +96,3 @@ def _size(rules: Grammar) -> str:
         return f"{text}; how long it gets depends on conditions or contexts"
     about = "" if all(len(one.alternatives) == 1 for one in rules.productions) else "about "
     return f"{text}; {about}{options.counted(round(modules), 'module')} after {options.counted(steps, 'step')}"
-
-
-def foretold_modules(rules: Grammar, steps: int) -> float | None:
-    r"""Return the mean length of a grammar's word after some steps, from powers of the mean matrix.
-
-    None where the mean does not follow from the matrix: a rule has a condition, a context or a computed weight, cuts
-    with ``%``, or decomposition rules split modules.
-
-    >>> from pancreasgen.grammar.syntax import parse_grammar
-    >>> foretold_modules(parse_grammar("lsystem 1\naxiom: A\nproduction:\nA --> AB\nB --> A"), 6)
-    21.0
-    """
-    import numpy as np
-
-    from pancreasgen.grammar.predict import mean_matrix
-    from pancreasgen.grammar.tree import Number
-
-    words = [rules.axiom, *(one.successor for rule in rules.productions for one in rule.alternatives)]
-    if rules.decomposition or any(item.symbol == "%" for word in words for item in word):
-        return None
-    for rule in rules.productions:
-        weights = [one.weight for one in rule.alternatives]
-        if rule.condition is not None or rule.left or rule.right:
-            return None
-        if not all(weight is None or isinstance(weight, Number) for weight in weights):
-            return None
-    code = {name: place for place, name in enumerate(rules.symbols)}
-    count = np.bincount([code[item.symbol] for item in rules.axiom], minlength=len(code)).astype(float)
-    return float((count @ np.linalg.matrix_power(mean_matrix(rules), steps)).sum())

@@ -39,10 +39,10 @@ def command(
     """
     from pancreasgen.base.chance import Chance
     from pancreasgen.base.errors import BadInputError, printable
-    from pancreasgen.dataset.free import needs_organ
     from pancreasgen.dataset.grammars import find_grammar
     from pancreasgen.dataset.settings import make_settings, parse_overrides
     from pancreasgen.grammar.predict import expected_steps
+    from pancreasgen.grammar.uses import needs_organ
     from pancreasgen.look.words import matches_text, word_text
 
     given = {f"ducts.{key.removeprefix('ducts.')}": value for key, value in parse_overrides(overrides).items()}

@@ -50,9 +50,9 @@ class Grown:
 def checked_settings(wish: Wish) -> Settings:
     """Return the settings of a wish; all its mistakes are found here, before any work."""
     from pancreasgen.base.errors import UsageError
-    from pancreasgen.dataset.free import needs_organ
     from pancreasgen.dataset.grammars import find_grammar
     from pancreasgen.dataset.settings import make_settings, parse_overrides
+    from pancreasgen.grammar.uses import needs_organ
 
     given = parse_overrides(wish.overrides)
     settings = make_settings(find_grammar(wish.grammar), seed=wish.seed, population=wish.population, overrides=given)
@@ -64,7 +64,7 @@ def checked_settings(wish: Wish) -> Settings:
 def grow_now(settings: Settings, wish: Wish, quiet: bool) -> Grown:
     """Return the ducts that settings and a wish lead to."""
     from pancreasgen.cli.progress import announce_compilation
-    from pancreasgen.dataset.free import needs_organ
+    from pancreasgen.grammar.uses import needs_organ
 
     rules = settings.rules
     if needs_organ(rules):
@@ -112,7 +112,7 @@ def _in_organ(settings: Settings, wish: Wish) -> tuple[DuctNetwork, Organ | None
 
     recipe = settings.recipe(wish.index)
     organ = shape_organ(recipe.subject.gland, recipe.chance("organ"))
-    network = grow(settings.rules, organ, recipe.subject.ducts, recipe.chance("growth"))
+    network = grow(settings.rules, organ, recipe.subject.ducts, recipe.chance("growth"), deadline(wish.seconds))
     return network, organ, f"in a gland of {organ.volume_ml:.0f} mL"
 
 

@@ -10,6 +10,7 @@ from pancreasgen.anatomy.voxelize import draw_centerline
 from pancreasgen.base.grid import Volume
 from pancreasgen.dataset.checks import Check, check_case
 from pancreasgen.dataset.measure import measure_case
+from pancreasgen.dataset.population import load_population
 from pancreasgen.dataset.recipe import Recipe
 from pancreasgen.network.grow import grow
 from pancreasgen.network.network import DuctNetwork, Kind
@@ -78,5 +79,5 @@ def build_case(recipe: Recipe, report: Report = silent) -> Case:
     fraction = fraction_on(phantom, grid)
     centerline = draw_centerline(network, grid, tuple(Kind))
     measures = measure_case(organ, network, labels, image, fraction)
-    checks = check_case(measures, protocol.phase)
+    checks = check_case(measures, protocol.phase, load_population(recipe.population).checks)
     return Case(recipe, organ, network, phantom, image, labels, fraction, centerline, measures, checks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 
@@ -65,15 +66,25 @@ _BY_PHASE: dict[str, tuple[tuple[str, float, float, str], ...]] = {
 """Ranges of medians by phase, in agreement with the reference figures."""
 
 
-def check_case(measures: Mapping[str, float], phase: str) -> tuple[Check, ...]:
+def check_case(
+    measures: Mapping[str, float], phase: str, own: Mapping[str, tuple[float, float]] = MappingProxyType({})
+) -> tuple[Check, ...]:  # fmt: skip
     """Return all checks that apply to a case; a measure that the case does not have is not checked.
 
     Args:
         measures: Dotted name → value, from :func:`pancreasgen.dataset.measure.measure_case`.
         phase: Contrast phase of the scan.
+        own: Name → (least, greatest value) where the case's population differs from adults.
 
     >>> [check.passed for check in check_case({"gland.volume_ml": 72.0, "hu.liver": 20.0}, "portal-venous")]
     [True, False]
     """
-    wanted = _ALWAYS + _BY_PHASE.get(phase.replace("_", "-"), ())
-    return tuple(Check(name, measures[name], *limits) for name, *limits in wanted if name in measures)  # type: ignore[arg-type]  # limits are two numbers and a unit
+    found = []
+    for name, low, high, unit in _ALWAYS + _BY_PHASE.get(phase.replace("_", "-"), ()):
+        if name in measures:
+            found.append(Check(name, measures[name], *own.get(name, (low, high)), unit))
+    return tuple(found)
+
+
+CHECKED = frozenset(name for table in (_ALWAYS, *_BY_PHASE.values()) for name, *_ in table)
+"""Names of all measures that are checked: those for which a population may give a range of its own."""

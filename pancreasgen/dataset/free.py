@@ -12,18 +12,7 @@ from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.predict import expected_steps
 from pancreasgen.grammar.rewrite import Derivation, Watch, derive
 from pancreasgen.grammar.turtle import Segments, interpret
-from pancreasgen.grammar.uses import organ_functions
 from pancreasgen.network.network import MAX_NODES, DuctNetwork, Kind
-
-
-def needs_organ(grammar: Grammar) -> bool:
-    r"""Whether a grammar asks or steers by an organ anywhere.
-
-    >>> from pancreasgen.grammar.syntax import parse_grammar
-    >>> needs_organ(parse_grammar("lsystem 1\naxiom: F(2)+(90)F(3)"))
-    False
-    """
-    return bool(grammar.requires or grammar.targets or organ_functions(grammar))
 
 
 def refuse_explosion(grammar: Grammar) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from scipy.special import ndtr, ndtri
@@ -17,6 +17,7 @@ from pancreasgen.base.chance import Chance
 from pancreasgen.base.checks import checked_number, nearest_name
 from pancreasgen.base.errors import BadInputError, UsageError
 from pancreasgen.catalogue import entries, entry
+from pancreasgen.dataset.checks import CHECKED
 from pancreasgen.grammar.grammar import Grammar
 
 Drawn = float | str
@@ -134,11 +135,13 @@ class Population:
         name: Name in the catalogue.
         title: One line.
         laws: Key → law, in the order of the file.
+        checks: Name of a measure → (least, greatest value) where these people differ from adults.
     """
 
     name: str
     title: str
     laws: Mapping[str, Law]
+    checks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def draw(self, chance: Chance, fixed: Mapping[str, Drawn] | None = None) -> dict[str, Drawn]:
         """Draw every quantity.
@@ -173,7 +176,15 @@ def load_population(name: str) -> Population:
 
 
 def population_of(rules: Grammar) -> str:
-    """Return the population that a grammar was written for, `adult` if it does not say."""
+    r"""Return the name of the population that a grammar was written for, `adult` if it does not say.
+
+    Raises:
+        BadInputError: If the catalogue has none of that name; the letter names the grammar's file.
+
+    >>> from pancreasgen.grammar.syntax import parse_grammar
+    >>> population_of(parse_grammar("lsystem 1\npopulation child\naxiom: F"))
+    'child'
+    """
     name = rules.population or "adult"
     if name not in entries("population"):
         hint = f"populations are: {', '.join(entries('population'))}; or choose one with --population"
@@ -186,15 +197,22 @@ def parse_population(name: str, data: Mapping[str, Any]) -> Population:
 
     With ``extends = "other"`` it has all laws of another population of the catalogue, but for those that it gives
     itself. That other one extends none.
+
+    Raises:
+        UsageError: If it extends one that does not exist.
+        BadInputError: If a law is wrong, or the one that it extends itself extends another.
     """
     laws: dict[str, Law] = {}
+    base_checks: Mapping[str, tuple[float, float]] = {}
     if "extends" in data:
         base = entry("population", str(data["extends"]))
         if "extends" in base:
             raise BadInputError(f"population {name}: `{data['extends']}` itself extends another", "extend that one")
-        laws.update(parse_population(str(data["extends"]), base).laws)
+        known = parse_population(str(data["extends"]), base)
+        laws.update(known.laws)
+        base_checks = known.checks
     for group, table in data.items():
-        if group in ("title", "description", "extends"):
+        if group in ("title", "description", "extends", "checks"):
             continue
         if not isinstance(table, Mapping):
             raise BadInputError(f"population {name}: `{group}` must be a table of quantities, not {table!r}")
@@ -203,17 +221,34 @@ def parse_population(name: str, data: Mapping[str, Any]) -> Population:
     for law in laws.values():
         if law.follows and (law.follows not in laws or laws[law.follows].follows):
             raise BadInputError(f"population {name}: {law.key} cannot follow `{law.follows}`")
-    return Population(name, str(data.get("title", name)), laws)
+    return Population(name, str(data.get("title", name)), laws, {**base_checks, **_checks(name, data)})
+
+
+def _checks(population: str, data: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Return the ranges of a population's table ``[checks]``: lines such as ``"gland.length_mm" = [30, 95]``."""
+    found: dict[str, tuple[float, float]] = {}
+    for key, ends in data.get("checks", {}).items():
+        where = f"population {population}, checks: {key}"
+        if key not in CHECKED:
+            near = nearest_name(key, CHECKED)
+            raise BadInputError(f"{where} is no measure that is checked", f"did you mean `{near}`?" if near else "")
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise BadInputError(f"{where} must be [least, greatest], not {ends!r}")
+        low, high = (checked_number(where, end, -1e9, 1e9) for end in ends)
+        if not low < high:
+            raise BadInputError(f"{where}: the least value must lie below the greatest, not {low:g} and {high:g}")
+        found[key] = (low, high)
+    return found
 
 
 def _law(population: str, key: str, fields: Any) -> Law:
     where = f"population {population}: {key}"
     if not isinstance(fields, Mapping):
         raise BadInputError(f"{where} must be a table, not {fields!r}")
-    for field in fields:
-        if field not in _FIELDS:
-            near = nearest_name(field, _FIELDS)
-            raise BadInputError(f"{where} has an unknown field `{field}`", f"did you mean `{near}`?" if near else "")
+    for name in fields:
+        if name not in _FIELDS:
+            near = nearest_name(name, _FIELDS)
+            raise BadInputError(f"{where} has an unknown field `{name}`", f"did you mean `{near}`?" if near else "")
     kind = fields.get("distribution")
     if kind not in _DISTRIBUTIONS:
         raise BadInputError(f"{where}: distribution must be one of {', '.join(_DISTRIBUTIONS)}, not {kind!r}")

@@ -18,7 +18,6 @@ from pancreasgen.base.chance import Chance
 from pancreasgen.base.checks import checked_number, nearest_name
 from pancreasgen.base.errors import DiagnosticError, UsageError
 from pancreasgen.base.grid import Grid
-from pancreasgen.dataset.free import needs_organ
 from pancreasgen.dataset.grammars import GrammarText
 from pancreasgen.dataset.keys import of_group
 from pancreasgen.dataset.population import Drawn, Population, load_population, population_of
@@ -26,6 +25,7 @@ from pancreasgen.dataset.recipe import SCHEMA, Recipe, Subject
 from pancreasgen.grammar.check import check_grammar
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.syntax import parse_grammar
+from pancreasgen.grammar.uses import needs_organ
 from pancreasgen.organ.gland import Gland, shape_organ
 from pancreasgen.organ.organ import Organ
 from pancreasgen.scan.protocol import RANGES, Protocol, load_protocol

@@ -14,12 +14,11 @@ from pancreasgen.base.checks import nearest_name
 from pancreasgen.base.errors import BadInputError, Diagnostic, DiagnosticError
 from pancreasgen.grammar.advice import advise
 from pancreasgen.grammar.arity import argument_dims, formal_dims
-from pancreasgen.grammar.declare import MAX_FAULTS
 from pancreasgen.grammar.evaluate import constant
 from pancreasgen.grammar.functions import DRAWS, ENVIRONMENT, FUNCTIONS
 from pancreasgen.grammar.grammar import BUILT_IN, QUERIES, Grammar, Production
 from pancreasgen.grammar.program import Program, make_program
-from pancreasgen.grammar.statements import Source
+from pancreasgen.grammar.statements import MAX_FAULTS, Source
 from pancreasgen.grammar.tree import Call, Expression, Item, Name, Number, Operation, Span, walk
 from pancreasgen.grammar.units import Dim, Units, parameter_dims
 

@@ -31,8 +31,6 @@ from pancreasgen.grammar.tree import UNITS, Call, Item, Number, Span
 
 MAX_FIELDS = 12
 MAX_DECLARED = 1000
-MAX_FAULTS = 200
-"""Reading ends after so many faults."""
 _CAPS = {"modules": MAX_MODULES, "steps": MAX_STEPS, "depth": MAX_DEPTH}
 
 

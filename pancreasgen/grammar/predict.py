@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pancreasgen.grammar.grammar import MAX_STEPS, Grammar, Production
 from pancreasgen.grammar.tree import Number
-from pancreasgen.grammar.uses import organ_functions
+from pancreasgen.grammar.uses import needs_organ
 
 FEW_STEPS = 6
 MAX_SYMBOLS = 400
@@ -63,8 +63,36 @@ def expected_steps(grammar: Grammar) -> int:
     >>> expected_steps(parse_grammar("lsystem 1\naxiom: F"))
     6
     """
-    organic = bool(grammar.requires or grammar.targets or organ_functions(grammar))
-    return grammar.limits.steps if organic or grammar.limits.steps < MAX_STEPS else FEW_STEPS
+    return grammar.limits.steps if needs_organ(grammar) or grammar.limits.steps < MAX_STEPS else FEW_STEPS
+
+
+def foretold_modules(grammar: Grammar, steps: int) -> float | None:
+    r"""Return the mean length of a grammar's word after some steps, from powers of the mean matrix.
+
+    None where the mean does not follow from the matrix: a rule has a condition, a context or a computed weight, cuts
+    with ``%``, or decomposition rules split modules.
+
+    >>> from pancreasgen.grammar.syntax import parse_grammar
+    >>> foretold_modules(parse_grammar("lsystem 1\naxiom: A\nproduction:\nA --> AB\nB --> A"), 6)
+    21.0
+    """
+    words = [grammar.axiom, *(one.successor for rule in grammar.productions for one in rule.alternatives)]
+    if grammar.decomposition or any(item.symbol == "%" for word in words for item in word):
+        return None
+    for rule in grammar.productions:
+        weights = [one.weight for one in rule.alternatives]
+        if rule.condition is not None or rule.left or rule.right:
+            return None
+        if not all(weight is None or isinstance(weight, Number) for weight in weights):
+            return None
+    return float((_axiom_counts(grammar) @ np.linalg.matrix_power(mean_matrix(grammar), steps)).sum())
+
+
+def _axiom_counts(grammar: Grammar) -> Floats:
+    """Return how often each symbol stands in the axiom (S,)."""
+    code = {name: place for place, name in enumerate(grammar.symbols)}
+    known = [code[item.symbol] for item in grammar.axiom if item.symbol in code]
+    return np.bincount(np.array(known, np.int64), minlength=len(code)).astype(np.float64)
 
 
 def explosion(grammar: Grammar) -> tuple[int, float, Production] | None:
@@ -79,10 +107,7 @@ def explosion(grammar: Grammar) -> tuple[int, float, Production] | None:
     symbols = {name: code for code, name in enumerate(grammar.symbols)}
     if not np.isfinite(matrix).all() or not float(np.abs(np.linalg.eigvals(matrix)).max()) > 1.0 + 1e-9:
         return None
-    count = np.zeros(len(symbols))
-    for item in grammar.axiom:
-        if item.symbol in symbols:
-            count[symbols[item.symbol]] += 1.0
+    count = _axiom_counts(grammar)
     for step in range(1, expected_steps(grammar) + 1):
         made = count * matrix.sum(axis=1)
         count = count @ matrix

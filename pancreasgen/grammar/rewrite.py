@@ -142,7 +142,7 @@ class _Run:
 
     def matches(self, rules: Rules, now: Moment) -> list[Match]:
         """Return which alternative of which rule rewrites which live modules."""
-        if self.program.contextual:
+        if self.program.contextual and rules is self.program.rules:  # decomposition has no contexts
             now = self._looking_around(now)
         live = self.live
         found: list[Match] = []

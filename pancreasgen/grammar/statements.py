@@ -16,9 +16,12 @@ ENGINE = ("radii", "reserve", "fill", "territory", "dilate", "beads")
 _CONTINUES = re.compile(r"\s*(?:-->|→|where\b|[,:\[\])])")
 _ENDS_OPEN = re.compile(r"(?:,|-->|→|=|\b(?:where|and|or|not))\s*$")
 _STARTS = re.compile(rf"\s*(?:(?:{'|'.join(KEYWORDS)})\b|[A-Za-z_]\w*\s*:|[^\s\[\]-][^\[\]]*(?:-->|→))")
-_CLIP, _MOST_FAULTS = 160, 200
+MAX_FAULTS = 200
+"""Reading ends after so many faults."""
+_CLIP = 160
 """Most characters of a line that a diagnostic shows."""
-_CPFG = re.compile(r"\s*#(ignore|consider|define|include)\b(?=\s*:|\s+\w|\s*[<\"])")
+_CPFG = re.compile(r"\s*#(?:(ignore|consider)\s*:|(define)\s+\w+\s+\S|(include)\s*[<\"])")
+"""Lines of cpfg that would pass as comments here: skips, which hold as in the book, and the preprocessor's."""
 _STRING_OR_COMMENT = re.compile(r'"[^"]*"?|#.*')
 
 
@@ -86,19 +89,20 @@ def _without_comments(raw: str, offset: int, source: Source, faults: list[Diagno
             return " " * len(text)
         if len(text) < 2 or not text.endswith('"'):
             span = (offset + match.start(), offset + match.end())
-            if len(faults) < _MOST_FAULTS:
+            if len(faults) < MAX_FAULTS:
                 faults.append(source.diagnostic("PG101", "this text has no closing quote", span, 'end it with "'))
             return text + '"' if len(text) < 2 else text[:-1] + '"'
         return text
 
     written = _CPFG.match(raw)
     if written:  # a line of cpfg that would otherwise pass as a comment
-        if written.group(1) in ("ignore", "consider"):
+        word = written.group(2) or written.group(3)
+        if not word:
             raw = raw.replace("#", " ", 1)
-        else:
-            place = offset + written.start(1) - 1
-            hint = {"define": "write `param NAME = VALUE`"}.get(written.group(1), "a grammar is one file")
-            span = (place, place + 1 + len(written.group(1)))
-            faults.append(source.diagnostic("PG101", f"there is no preprocessor for `#{written.group(1)}`", span, hint))
+        elif len(faults) < MAX_FAULTS:
+            place = offset + raw.index("#")
+            hint = "write `param NAME = VALUE`" if word == "define" else "a grammar is one file"
+            span = (place, place + 1 + len(word))
+            faults.append(source.diagnostic("PG101", f"there is no preprocessor for `#{word}`", span, hint))
     clean = _STRING_OR_COMMENT.sub(blank, raw)
     return clean.replace("\ufeff", " ").replace("\t", " ").replace("\r", " ")

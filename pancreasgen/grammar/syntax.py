@@ -12,10 +12,10 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from pancreasgen.base.checks import nearest_name
 from pancreasgen.base.errors import DiagnosticError
 from pancreasgen.grammar.check import meaning_faults
-from pancreasgen.grammar.declare import MAX_FAULTS, Draft, declare
+from pancreasgen.grammar.declare import Draft, declare
 from pancreasgen.grammar.grammar import BUILT_IN, Grammar
 from pancreasgen.grammar.rules import add_axiom, add_rule, add_skips, module_names
-from pancreasgen.grammar.statements import COLON_KEYWORDS, ENGINE, HEADINGS, KEYWORDS, Source, logical_lines
+from pancreasgen.grammar.statements import COLON_KEYWORDS, ENGINE, HEADINGS, KEYWORDS, MAX_FAULTS, Source, logical_lines
 
 MAX_BYTES = 256_000
 MAX_LINE = 16_000

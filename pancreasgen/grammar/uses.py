@@ -1,4 +1,4 @@
-"""Which functions of the organ a grammar asks."""
+"""What of an organ a grammar asks and needs."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ def organ_functions(grammar: Grammar) -> tuple[str, ...]:
         nodes += list(_expressions(production))
     names = {part.name for node in nodes for part in walk(node) if isinstance(part, Call)}
     return tuple(sorted(names & known - set(grammar.functions)))
+
+
+def needs_organ(grammar: Grammar) -> bool:
+    r"""Whether a grammar asks or steers by an organ anywhere.
+
+    >>> from pancreasgen.grammar.syntax import parse_grammar
+    >>> needs_organ(parse_grammar("lsystem 1\naxiom: F(2)+(90)F(3)"))
+    False
+    """
+    return bool(grammar.requires or grammar.targets or organ_functions(grammar))
 
 
 def _expressions(production: Production) -> Iterator[Expression]:

@@ -1,7 +1,7 @@
 """Disease as a consequence on the graph: what lies upstream of an obstruction widens, what lies downstream does not.
 
-Nothing here adds or moves a duct. The finished tree's radii are changed, the change is held inside the gland, and what
-a widened duct would swallow is cut.
+Nothing here adds or moves a duct. The radii of the finished healthy tree are changed where the disease is, no further
+than the gland has room, and what a widened duct would swallow is cut. All other radii stay as they were, to the bit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from pancreasgen.organ.organ import Organ
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 
-_SAFETY_MM, _SAMPLES = 0.15, 9
+SAFETY_MM, _SAMPLES = 0.2, 9
+"""What a widened duct leaves to the capsule beyond the margin, since its depth is known at samples only [mm]."""
 _NECK_MM, _GRAPE_MM, _CYST_MM = 1.5, 4.5, 15.0
 _GRAPE_SHARE = 0.6  # of a branch's cysts, the radius of those on its twigs
 _WIDE = 1.05
@@ -166,19 +167,23 @@ def _stems(tree: Tree, first: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]
     return {int(row): np.flatnonzero(stem == row) for row in first}
 
 
-def _room(tree: Tree, organ: Organ, margin_mm: float) -> Floats:
-    """Return the radius that fits at each distal end (M,) [mm]: the least depth along it and along what follows."""
+def least_depth_mm(organ: Organ, start_mm: Floats, end_mm: Floats) -> Floats:
+    """Return the least depth below the capsule along segments (M,) [mm], at nine points of each."""
     grid = organ.distance.grid
     share = np.linspace(0.0, 1.0, _SAMPLES)[:, None, None]
-    points = (1.0 - share) * tree.start_mm + share * tree.end_mm
+    points = ((1.0 - share) * start_mm + share * end_mm).reshape(-1, 3)
     place = (organ.distance.data, np.asarray(grid.origin_mm), float(grid.spacing_mm[0]))
-    depth = np.asarray(trilinear_many(*place, points.reshape(-1, 3)))
-    least = depth.reshape(_SAMPLES, -1).min(axis=0)
+    return np.asarray(trilinear_many(*place, np.ascontiguousarray(points))).reshape(_SAMPLES, -1).min(axis=0)
+
+
+def _room(tree: Tree, organ: Organ, margin_mm: float) -> Floats:
+    """Return the radius that fits at each distal end (M,) [mm]: the least depth along it and along what follows."""
+    least = least_depth_mm(organ, tree.start_mm, tree.end_mm)
     room = least.copy()
     child = np.flatnonzero(tree.parent >= 0)
     goes_on = child[tree.order[child] == tree.order[tree.parent[child]]]
     np.minimum.at(room, tree.parent[goes_on], least[goes_on])
-    return room - margin_mm - _SAFETY_MM
+    return room - margin_mm - SAFETY_MM
 
 
 def _swallowed(tree: Tree, widened: NDArray[np.int64]) -> Masks:
@@ -186,8 +191,11 @@ def _swallowed(tree: Tree, widened: NDArray[np.int64]) -> Masks:
     middle = 0.5 * (tree.start_mm + tree.end_mm)
     length = np.linalg.norm(tree.end_mm - tree.start_mm, axis=1)
     reach = float((length[widened] / 2 + tree.radius_mm[widened]).max(initial=0.0) + (length / 2).max() + 0.2)
-    near: Any = cKDTree(middle).query_ball_point(middle[widened], reach) if len(widened) else []
-    pairs = np.array([(w, o) for w, some in zip(widened, near, strict=True) for o in some], np.int64).reshape(-1, 2)
+    if not len(widened):
+        return np.zeros(len(middle), np.bool_)
+    near: Any = cKDTree(middle).query_ball_point(middle[widened], reach)
+    owner = np.repeat(widened, [len(some) for some in near])
+    pairs = np.column_stack([owner, np.concatenate([np.asarray(some, np.int64) for some in near])])
     wide = np.zeros(len(middle), np.bool_)
     wide[widened] = True
     return np.asarray(

@@ -7,7 +7,7 @@ Functions (evaluated at a tip, against the snapshot of the step's start):
 ``axis()``       0 at the papilla, 1 at the tip of the tail
 ``region()``     1 head, 2 uncinate, 3 neck, 4 body, 5 tail
 ``unserved(d)``  number of tissue points within d ahead that no duct serves yet, in the tip's own territory
-``main_duct(d)`` mm to the main duct at the point d ahead (999 if there is none)
+``main_duct(d)`` mm to the nearest node of the duct from the major papilla, at the point d ahead (999 if none is there)
 ``alive(n)``     number of segments of branch order n that the last step committed
 
 Targets of ``@toward`` and ``@away``: ``axis`` (along the gland, back to its middle), ``along`` (parallel to the axis),
@@ -28,6 +28,7 @@ from pancreasgen.base.checks import nearest_name
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.environment import Candidates, Frames
 from pancreasgen.network import index
+from pancreasgen.network.dilate import SAFETY_MM, least_depth_mm
 from pancreasgen.network.ledger import Ledger
 from pancreasgen.network.rules import GrowthRules
 from pancreasgen.network.steering import points_ahead, turned, unit
@@ -42,7 +43,6 @@ LOOK_MM = 6.0
 CONE_COSINE = 0.2
 _KIN_ARC_MM = 5.0
 _RAY_MM = 30.0
-_SAFETY_MM, _ALONG = 0.2, np.linspace(0.0, 1.0, 9)
 
 
 class GrowthEnvironment:
@@ -166,7 +166,7 @@ class GrowthEnvironment:
         joint = np.full(len(chosen), -1, np.int64)
         joint[chosen.joins] = self._trunk.nearest(chosen.end_mm[chosen.joins])[0]
         ties = np.column_stack([parent, joint])
-        outcome = self.ledger.commit(chosen.start_mm, chosen.end_mm, self._reserved(chosen), ties)
+        outcome = self.ledger.commit(chosen.start_mm, chosen.end_mm, self._reserved(chosen, parent), ties)
         self.refused["outside the organ"] += int((outcome == index.OUTSIDE).sum())
         self.refused["too near a duct"] += int((outcome == index.COLLIDES).sum())
         good = outcome == index.ACCEPTED
@@ -182,18 +182,17 @@ class GrowthEnvironment:
         self._trunk.add(kept.end_mm[trunk], before + trunk)
         return np.isin(rows, rows_in_turn[good])
 
-    def _reserved(self, chosen: Candidates) -> Floats:
-        """Return the radii (C, 2) to keep free: more than is drawn where a disease will widen the duct."""
+    def _reserved(self, chosen: Candidates, parent: NDArray[np.int64]) -> Floats:
+        """Return the radii (C, 2) to keep free: more than is drawn where a disease will widen the main duct."""
         radii = np.column_stack([chosen.radius_start_mm, chosen.radius_end_mm])
-        main = (chosen.order == 0) & ~chosen.joins
-        if self._rules.disease.healthy or not main.any():
+        if self._rules.disease.healthy:
             return radii
-        ends = np.stack([chosen.start_mm[main], chosen.end_mm[main]], axis=1)
-        least = np.minimum.reduce([self.ledger.depth((1 - t) * ends[:, 0] + t * ends[:, 1]) for t in _ALONG])
-        room = least - self._rules.margin_mm - _SAFETY_MM
-        fraction = self._axis.fraction(ends[:, 1])
+        trees = self._landmark_of(replace(chosen, parent=parent))
+        main = (chosen.order == 0) & (trees == self.landmark_number("major_papilla"))
+        start, end = chosen.start_mm[main], chosen.end_mm[main]
+        room = least_depth_mm(self._organ, start, end) - self._rules.margin_mm - SAFETY_MM
         for side in range(2):
-            radii[main, side] = self._rules.disease.reserved_mm(fraction, radii[main, side], room)
+            radii[main, side] = self._rules.disease.reserved_mm(self._axis.fraction(end), radii[main, side], room)
         return radii
 
     def _join(self, target: str, frames: Frames) -> Frames:

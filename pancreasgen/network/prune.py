@@ -22,30 +22,37 @@ _ROUNDS = 40
 def settle(
     tree: Tree, organ: Organ, anchor_mm: dict[int, float], rules: GrowthRules, chance: Chance
 ) -> Tree:  # fmt: skip
-    """Return the tree with radii from the ends up and changed by disease, without the branches that do not fit.
+    """Return the tree with radii from the ends up, changed by disease, without the branches that do not fit.
 
-    A branch is cut where its tube comes nearer than margin to the capsule, or a dilated duct swallows it; with fewer
-    ends the radii change, so this is repeated until nothing is cut.
+    A branch is cut where its tube comes nearer than margin to the capsule; with fewer ends the radii change, so this is
+    repeated until nothing is cut. Then disease widens what it does, and what a wide duct swallows or what does not fit
+    so wide is cut; the radii of all others are left alone.
 
     Raises:
         BadInputError: If a main duct itself does not fit, or cutting does not come to an end.
     """
     for _ in range(_ROUNDS):
         tree = replace(tree, radius_mm=bottom_up(tree.parent, tree.landmark, anchor_mm, rules.gamma, tree.joint >= 0))
-        tree, swallowed = rules.disease.apply(tree, organ, rules.margin_mm, chance)
-        bad = _outside(tree, organ, rules.margin_mm) | swallowed
+        bad = _outside(tree, organ, rules.margin_mm)
         if not bad.any():
-            return tree
-        for row in range(len(bad)):  # whatever hangs on a bad segment goes with it
-            if tree.parent[row] >= 0 and bad[tree.parent[row]]:
-                bad[row] = True
-        tree = tree.keep(~bad)
+            tree, swallowed = rules.disease.apply(tree, organ, rules.margin_mm, chance)
+            return _without(tree, swallowed | _outside(tree, organ, rules.margin_mm))
+        tree = _without(tree, bad)
         if not len(tree.parent):
             break
     raise BadInputError(
         "no duct tree fits into this organ",
         "lower the radius of the main duct or the clearance, or use a larger organ",
     )
+
+
+def _without(tree: Tree, bad: NDArray[np.bool_]) -> Tree:
+    """Return the tree without bad segments and whatever hangs on them."""
+    bad = bad.copy()
+    for row in range(len(bad)):
+        if tree.parent[row] >= 0 and bad[tree.parent[row]]:
+            bad[row] = True
+    return tree.keep(~bad)
 
 
 def _outside(tree: Tree, organ: Organ, margin_mm: float) -> NDArray[np.bool_]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from pancreasgen.base.chance import Chance
-from pancreasgen.cli.grammar_check import foretold_modules
 from pancreasgen.cli.grammar_derive import derivation_steps
 from pancreasgen.cli.main import main
 from pancreasgen.cli.progress import progress, share_done
 from pancreasgen.dataset.grammars import find_grammar, grammar_names
 from pancreasgen.grammar.grammar import Grammar
+from pancreasgen.grammar.predict import foretold_modules
 from pancreasgen.grammar.rewrite import derive
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.look.words import word_text

@@ -15,11 +15,12 @@ from pancreasgen.base.errors import BadInputError, DiagnosticError, UsageError
 from pancreasgen.cli.growing import Wish, deadline
 from pancreasgen.cli.main import main
 from pancreasgen.cli.watch import follow, watch_grammar
-from pancreasgen.dataset.free import grow_free, needs_organ
+from pancreasgen.dataset.free import grow_free
 from pancreasgen.dataset.grammars import find_grammar
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.predict import expected_steps
 from pancreasgen.grammar.syntax import parse_grammar
+from pancreasgen.grammar.uses import needs_organ
 
 
 def _rules(text: str) -> Grammar:

@@ -59,3 +59,5 @@ def test_hu_ranges_hold_for_the_portal_phase_only() -> None:
     """An unenhanced liver of 55 HU is no fault of an unenhanced scan."""
     assert [c.passed for c in check_case({"hu.liver": 55.0}, "portal-venous")] == [False]
     assert check_case({"hu.liver": 55.0}, "unenhanced") == ()
+    assert [c.passed for c in check_case({"gland.length_mm": 60.0}, "delayed")] == [False]
+    assert [c.passed for c in check_case({"gland.length_mm": 60.0}, "delayed", {"gland.length_mm": (25, 95)})] == [True]

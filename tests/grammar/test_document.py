@@ -15,7 +15,6 @@ from lark import Lark
 from lark.exceptions import UnexpectedInput
 
 from pancreasgen.base.errors import DiagnosticError
-from pancreasgen.dataset.free import needs_organ
 from pancreasgen.dataset.grammars import find_grammar, grammar_names
 from pancreasgen.grammar import build, check, declare, growth, rewrite, syntax
 from pancreasgen.grammar import grammar as values
@@ -25,6 +24,7 @@ from pancreasgen.grammar.rewrite import derive
 from pancreasgen.grammar.statements import COLON_KEYWORDS, ENGINE, HEADINGS, KEYWORDS, Source, logical_lines
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.grammar.turtle import interpret
+from pancreasgen.grammar.uses import needs_organ
 from pancreasgen.look.words import word_text
 from pancreasgen.network.dilate import HEALTHY
 from pancreasgen.network.environment import GrowthEnvironment

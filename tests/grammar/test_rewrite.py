@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pancreasgen.base.errors import BadInputError, DiagnosticError, PancreasgenError, UsageError
+from pancreasgen.grammar.check import checked_program
 from pancreasgen.grammar.grammar import Grammar, Word
 from pancreasgen.grammar.predict import mean_matrix
 from pancreasgen.grammar.rewrite import derive
@@ -81,6 +84,22 @@ def test_agrees_with_twin(text: str, order: int) -> None:
     assert [grammar.symbols[code] for code in word.symbol] == [module.symbol for module in twin]
     assert word.lineage.tolist() == [module.lineage for module in twin]
     assert word.args.tolist() == [value for module in twin for value in module.arguments]
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=grammars())
+def test_the_order_of_evaluation_does_not_matter(text: str) -> None:
+    """With the rules of the symbols evaluated in the opposite order the word has the same hash."""
+    grammar = bounded(parse_grammar(text))
+    program = checked_program(grammar)
+    turned = replace(program, rules=dict(reversed(program.rules.items())),
+                     decomposition=dict(reversed(program.decomposition.items())))  # fmt: skip
+    hashes = []
+    for one in (program, turned):
+        with mock.patch("pancreasgen.grammar.rewrite.checked_program", return_value=one):
+            word = derive(grammar, key=3, steps=4).word
+        hashes.append(hashlib.sha256(word.symbol.tobytes() + word.args.tobytes() + word.lineage.tobytes()).hexdigest())
+    assert hashes[0] == hashes[1]
 
 
 def test_weights_by_chi_square() -> None:

@@ -97,22 +97,22 @@ class TestLoop(DuctGrammar):
     name = "loop"
 
     def test_the_main_duct_turns_once_around(self) -> None:
-        """It is 20 to 45 mm longer than the gland's axis."""
+        """It is 15 to 35 mm longer than the same gland's ordinary main duct: 15 pieces of 2 mm, less their rise."""
         for seed in self.seeds:
-            _, organ, found = grown(self.name, seed)
-            assert 10 < found["main_duct_length_mm"] - organ.length_mm < 45
+            found, plain = grown(self.name, seed)[2], grown("human_pancreas", seed, p_acc="0")[2]
+            assert 15 < found["main_duct_length_mm"] - plain["main_duct_length_mm"] < 35
 
 
 class TestObstruction(DuctGrammar):
     name = "obstruction"
 
     def test_wide_upstream_alone(self) -> None:
-        """Upstream of the stop the duct is as wide as asked, downstream narrower than half of that plus its own."""
+        """Upstream of the stop the duct is as wide as asked (radius 3 mm), downstream no wider than an ordinary one."""
         for seed in self.seeds:
             arc, radius = trunk_radii(grown(self.name, seed)[0])
             place = arc / arc[-1]
             assert radius[(place > 0.33) & (place < 0.45)].max() > 2.8
-            assert radius[place < 0.27].max() < 2.3
+            assert radius[place < 0.27].max() <= trunk_radii(grown("human_pancreas", seed)[0])[1].max() + 1e-9
 
 
 class TestChronicPancreatitis(DuctGrammar):
@@ -125,6 +125,11 @@ class TestChronicPancreatitis(DuctGrammar):
             turns = np.flatnonzero((np.diff(radius)[1:] < 0) & (np.diff(radius)[:-1] > 0)) + 1
             assert len(turns) >= 5
             assert radius.max() > 2.5
+
+    def test_the_accessory_duct_joins_the_wide_one(self) -> None:
+        """Only the main duct keeps the room of the disease free, so the accessory duct fits beside it and joins."""
+        for seed in self.seeds:
+            assert loops(grown(self.name, seed, p_acc="1")[0]) == 1
 
 
 class TestMainDuctIpmn(DuctGrammar):

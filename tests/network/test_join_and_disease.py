@@ -12,6 +12,7 @@ from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.network.dilate import Disease
 from pancreasgen.network.grow import grow
 from pancreasgen.network.network import DuctNetwork, Kind
+from pancreasgen.network.tree import Tree, trunk_rows
 from pancreasgen.network.trunk import Axis
 from pancreasgen.organ.gland import Gland, shape_organ
 from pancreasgen.organ.landmarks import sample_with_gradient
@@ -103,6 +104,31 @@ def test_the_main_duct_widens_upstream_only(case):
     assert radius[beyond][0] == pytest.approx(3.5)
     assert (np.diff(radius[beyond]) <= 1e-9).all()
     assert radius[~beyond].max() <= healthy.radius_mm.max() + 1e-9
+
+
+def test_downstream_every_radius_stays_to_the_bit(case, monkeypatch):
+    """Disease is applied once, to the settled healthy tree; what hangs on the main duct below the stop is untouched."""
+    seed, organ, _ = case
+    seen: list[tuple[Tree, Tree]] = []
+    real = Disease.apply
+
+    def watched(self, tree, *rest):
+        after, swallowed = real(self, tree, *rest)
+        seen.append((tree, after))
+        return after, swallowed
+
+    monkeypatch.setattr(Disease, "apply", watched)
+    ill = grown(organ, seed, "dilate: upstream(at = 0.5, to = 3.5 mm)", p_acc=0.0)
+    ((before, after),) = seen
+    trunk = trunk_rows(before)
+    place = np.where(trunk, Axis(organ.axis_mm).fraction(before.end_mm), np.nan)
+    for row in np.flatnonzero(~trunk):
+        place[row] = place[before.parent[row]]
+    below = place < 0.5
+    assert below.sum() > 1000
+    assert after.radius_mm[below].tobytes() == before.radius_mm[below].tobytes()
+    assert (after.radius_mm[~below & trunk] > before.radius_mm[~below & trunk]).all()
+    assert np.isin(ill.radius_mm, np.append(after.radius_mm, before.radius_mm)).all()
 
 
 def test_a_segment_widens_between_its_ends(case):
