@@ -6,8 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from matplotlib.collections import PathCollection
-from matplotlib.path import Path
+from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
 from pancreasgen.look.paint import axes_at, new_figure, png_bytes, scale_bar
@@ -104,19 +103,9 @@ def draw_lines(
     width = np.minimum(network.capsule_radii_mm.sum(axis=1), most_mm) * inch_per_mm * _POINTS_PER_INCH
     colour = np.array(COLOURS)[np.minimum(network.order, len(COLOURS) - 1)]
     colour[network.kind == Kind.ACCESSORY] = _ACCESSORY
-    width = np.maximum(np.round(width, 1), 0.3)
-    keys, group = np.unique(
-        np.column_stack([-np.maximum(network.order, 0), width, network.kind == Kind.ACCESSORY]),
-        axis=0,
-        return_inverse=True,
-    )
-    sort = np.argsort(group, kind="stable")
-    first = np.searchsorted(group[sort], np.arange(len(keys)))
-    pieces = np.split(sort, first[1:])  # the lines of one order and width are one path: far quicker than a path a line
-    paths = [Path(ends[rows].reshape(-1, 2), np.tile([Path.MOVETO, Path.LINETO], len(rows))) for rows in pieces]
-    lines = PathCollection(
-        paths, linewidths=keys[:, 1], edgecolors=list(colour[sort[first]]), facecolors="none", capstyle="round"
-    )
+    ranks = np.argsort(-network.order, kind="stable")
+    lines = LineCollection(list(ends[ranks]), linewidths=np.maximum(width[ranks], 0.3), colors=list(colour[ranks]))
+    lines.set_capstyle("round")
     axes.add_collection(lines, autolim=False)
 
 
