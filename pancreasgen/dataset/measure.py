@@ -13,6 +13,7 @@ from pancreasgen.base.grid import Volume
 from pancreasgen.network.measure import measure
 from pancreasgen.network.network import DuctNetwork, Kind
 from pancreasgen.organ.landmarks import sample_with_gradient
+from pancreasgen.organ.measure import measure_gland
 from pancreasgen.organ.organ import Organ
 
 _HU_GROUPS: dict[str, tuple[int, ...]] = {
@@ -49,14 +50,14 @@ def measure_case(
 
 
 def gland_measures(organ: Organ) -> dict[str, float]:
-    """Return volume [mL] and length [mm] of the gland."""
-    return {"gland.volume_ml": round(organ.volume_ml, 4), "gland.length_mm": round(organ.length_mm, 4)}
+    """Return volume [mL], length [mm] and thickness by region [mm] of the gland."""
+    return {f"gland.{name}": value for name, value in measure_gland(organ).items()}
 
 
 def duct_measures(organ: Organ, network: DuctNetwork) -> dict[str, float]:
-    """Return counts, lengths [mm] and calibres [mm] of the ducts, and the share of nodes inside the gland.
+    """Return :func:`~pancreasgen.network.measure.measure` by dotted name, and the share of nodes inside the gland.
 
-    ``main_reaches`` is the length of the main duct as a share of the gland's axis.
+    What has no value is left out. ``main_reaches`` is the length of the main duct as a share of the gland's axis.
     """
     depth, _ = sample_with_gradient(organ.distance, network.nodes_mm)
     found = {name: value for name, value in measure(network, organ).items() if value is not None}
