@@ -45,8 +45,8 @@ class Check:
 
 
 _ALWAYS: tuple[tuple[str, float, float, str], ...] = (
-    ("gland.volume_ml", 40, 140, "mL"),
-    ("gland.length_mm", 110, 210, "mm"),
+    ("gland.volume_ml", 15, 190, "mL"),
+    ("gland.length_mm", 105, 220, "mm"),
     ("ducts.num_side_branches", 20, 1000, ""),
     ("ducts.share_inside", 1, 1, ""),
     ("ducts.main_reaches", 0.85, 1.6, ""),

@@ -21,23 +21,28 @@ from pancreasgen.base.checks import checked_number, unknown_name
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.organ import surface
 from pancreasgen.organ.axis import SHAPES, Axis, course
+from pancreasgen.organ.clefts import clefts
 from pancreasgen.organ.landmarks import find_landmarks, ring_course, vessel_courses
 from pancreasgen.organ.organ import Organ, Region
+from pancreasgen.organ.surface import Field
 
 SPACING_MM = 1.0
-_MARGIN_MM = 12.0
+_MARGIN_MM = 9.0
 _BEND_MM = 3.0
-_LOBULE_MM = 9.0
+_LOBULE_MM = 4.5
+_TAKEN_MM = (1.9, 3.5, 2.9)  # what grooves, relief and blunted edges take from head, body and tail, as measured
+ABSENT, HYPOPLASTIC = 0.2, 0.5  # sizes of the uncinate process below which it is not shaped, or counts as small
 
 RANGES: dict[str, tuple[float, float, str]] = {
-    "length_mm": (80.0, 210.0, "mm"),
+    "length_mm": (80.0, 220.0, "mm"),
     "ap_head_mm": (12.0, 42.0, "mm"),
     "ap_neck_mm": (7.0, 18.0, "mm"),
     "ap_body_mm": (9.0, 36.0, "mm"),
     "ap_tail_mm": (8.0, 34.0, "mm"),
-    "height_ratio": (0.5, 1.4, ""),
-    "uncinate": (0.0, 1.3, ""),
+    "height_ratio": (0.45, 1.7, ""),
+    "uncinate": (0.0, 1.5, ""),
     "lobulation_mm": (0.0, 1.5, "mm"),
+    "cleft_mm": (0.0, 8.0, "mm"),
     "extent": (0.25, 1.0, ""),
     "ring_mm": (0.0, 6.0, "mm"),
 }
@@ -49,14 +54,15 @@ class Gland:
 
     Attributes:
         shape: Shape type, one of ``oblique``, ``sigmoid``, ``transverse``, ``L``, ``horseshoe``, ``inverted-V``.
-        length_mm: Length along the axis from the papilla end to the tip of the tail, 80–210 mm.
+        length_mm: Length along the axis from the papilla end to the tip of the tail, 80–220 mm.
         ap_head_mm: Thickness of the head from front to back [mm].
         ap_neck_mm: Thickness of the neck [mm].
         ap_body_mm: Thickness of the body [mm].
         ap_tail_mm: Thickness of the tail [mm].
         height_ratio: Factor on the section's heights, 1 for an average gland.
-        uncinate: Size of the uncinate process: 0 absent, 1 average.
-        lobulation_mm: SD of the surface's relief [mm].
+        uncinate: Size of the uncinate process: 1 average, below 0.5 hypoplastic, below 0.2 absent.
+        lobulation_mm: SD of the surface's relief of lobules [mm].
+        cleft_mm: Depth of the deepest cleft in the surface [mm]; there are one to three.
         extent: Share of the length that exists, from the papilla on; below 1 where the dorsal bud is missing.
         ring_mm: Half the thickness of a ring of tissue around the descending duodenum (annular pancreas); 0 for none.
 
@@ -73,6 +79,7 @@ class Gland:
     height_ratio: float = 1.0
     uncinate: float = 1.0
     lobulation_mm: float = 0.5
+    cleft_mm: float = 0.0
     extent: float = 1.0
     ring_mm: float = 0.0
 
@@ -113,13 +120,15 @@ def shape_organ(gland: Gland, chance: Chance) -> Organ:
     grid = _grid_around(axis, gland)
     nearest = surface.nearest_sample(grid, axis.points_mm)
     field, uncinate = _solid(gland, axis, grid, nearest)
-    relief = surface.smooth_noise(grid, _LOBULE_MM, chance.sub("relief"))
+    relief = surface.lobules(grid, _LOBULE_MM, chance.sub("relief"))
     ring = ring_course(axis)
     if gland.ring_mm > 0.0:
-        field = surface.smooth_union(field, surface.tube(grid, ring, gland.ring_mm), 3.0)
-    field = field + gland.lobulation_mm * relief
+        field = surface.smooth_union(field, surface.tube(grid, ring, gland.ring_mm, 12.0), 3.0)
+    field += gland.lobulation_mm * relief
+    if gland.cleft_mm > 0.0:
+        field -= gland.cleft_mm * clefts(grid, whole, nearest, relief, chance.sub("clefts"))
     for name, groove_mm in (("smv", 7.2), ("sma", 5.5), ("splenic_vein", 4.8)):
-        field = np.minimum(field, -surface.tube(grid, courses[name], groove_mm))
+        field = np.minimum(field, -surface.tube(grid, courses[name], groove_mm, 6.0))
     if gland.extent < 1.0:
         axis = whole.until(gland.extent * float(axis.arc_mm[-1]))
         field = np.minimum(field, _stump(grid, axis))
@@ -137,7 +146,7 @@ def shape_organ(gland: Gland, chance: Chance) -> Organ:
 def _grid_around(axis: Axis, gland: Gland) -> Grid:
     reach = 0.5 * gland.ap_head_mm + _MARGIN_MM
     low = np.floor(axis.points_mm.min(axis=0) - [reach, reach, 34.0 * gland.height_ratio])
-    high = np.ceil(axis.points_mm.max(axis=0) + [reach, reach, 26.0 * gland.height_ratio])
+    high = np.ceil(axis.points_mm.max(axis=0) + [reach, reach, 18.0 * gland.height_ratio + 5.0])
     if gland.ring_mm > 0.0:
         ring = ring_course(axis)
         low = np.minimum(low, np.floor(ring.min(axis=0) - 12.0))
@@ -146,9 +155,7 @@ def _grid_around(axis: Axis, gland: Gland) -> Grid:
     return Grid((int(shape[0]), int(shape[1]), int(shape[2])), (SPACING_MM,) * 3, (low[0], low[1], low[2]))
 
 
-def _solid(
-    gland: Gland, axis: Axis, grid: Grid, nearest: NDArray[np.int32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _solid(gland: Gland, axis: Axis, grid: Grid, nearest: NDArray[np.int32]) -> tuple[Field, Field]:
     """Return the field of the whole gland, and that of the uncinate process alone."""
     knots, thickness, height = _profile(gland, axis)
     half_thickness = 0.5 * np.interp(axis.arc_mm, knots, thickness)
@@ -156,10 +163,12 @@ def _solid(
     cap = _rounded_ends(axis, half_thickness)
     body = surface.swept_section(grid, axis, nearest, half_thickness * cap, half_height * cap)
     middle = axis.at(0.5 * axis.neck_mm[0])
-    half = np.array([0.55 * gland.ap_head_mm, 0.5 * gland.ap_head_mm, 24.0 * gland.height_ratio])
+    half = np.array([0.55 * gland.ap_head_mm, 0.5 * gland.ap_head_mm, 22.5 * gland.height_ratio])
     head = surface.ellipsoid(grid, middle - [0.0, 0.0, 7.0 * gland.height_ratio], half)
     whole = surface.smooth_union(body, head, 6.0)
-    size = gland.uncinate
+    if gland.uncinate < ABSENT:
+        return whole, np.full_like(whole, -np.inf)
+    size = gland.uncinate**0.7  # of a small process the thickness shrinks less than the volume
     tip = np.array([9.0, 24.0, middle[2] - 16.0 * gland.height_ratio])
     root = np.array([middle[0], middle[1] - 4.0, tip[2] + 3.0])
     along = (tip - root) / np.linalg.norm(tip - root)
@@ -168,7 +177,7 @@ def _solid(
     hook = surface.ellipsoid(
         grid,
         root + (0.2 + 0.3 * size) * (tip - root),
-        np.array([16.0, 8.0, 13.0 * gland.height_ratio]) * max(size, 0.3),
+        np.array([16.0, 8.0, 12.5 * gland.height_ratio]) * size,
         np.array([along, back, np.cross(along, back)]),
     )
     return surface.smooth_union(whole, hook, 5.0), hook
@@ -178,11 +187,14 @@ def _profile(gland: Gland, axis: Axis) -> tuple[list[float], list[float], list[f
     """Return arc lengths with the section's full thickness and height at them [mm]."""
     neck_start, neck_end = axis.neck_mm
     end, split = float(axis.arc_mm[-1]), axis.body_end_mm
-    knots = [0.0, 0.5 * neck_start, neck_start + 4, neck_end - 4, neck_end + 14, split, 0.5 * (split + end), end]
-    head, neck, body, tail = gland.ap_head_mm, gland.ap_neck_mm, gland.ap_body_mm, gland.ap_tail_mm
-    thickness = [0.75 * head, 0.95 * head, neck, neck, body, 0.5 * (body + tail), tail, 0.9 * tail]
-    height = [28.0, 38.0, 22.0, 21.0, 26.0, 26.0, 25.0, 22.0]
-    return knots, thickness, height
+    body_mm, tail_mm = split - neck_end, end - split
+    knots = [0.0, 0.5 * neck_start, neck_start + 4, neck_end - 4, neck_end + 0.22 * body_mm]
+    knots += [split - 0.3 * body_mm, split + 0.2 * tail_mm, end - 0.2 * tail_mm, end]
+    drawn = (gland.ap_head_mm, gland.ap_body_mm, gland.ap_tail_mm)
+    head, body, tail = (mm + taken for mm, taken in zip(drawn, _TAKEN_MM, strict=True))
+    neck = gland.ap_neck_mm
+    thickness = [0.75 * head, 0.95 * head, neck, neck, body, body, tail, tail, 0.85 * tail]
+    return knots, thickness, [26.0, 34.0, 18.5, 17.5, 21.0, 21.0, 20.5, 20.0, 17.0]
 
 
 def _rounded_ends(axis: Axis, half_thickness_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -192,7 +204,7 @@ def _rounded_ends(axis: Axis, half_thickness_mm: NDArray[np.float64]) -> NDArray
     return np.sqrt(np.clip(1.0 - (1.0 - np.minimum(end / reach, 1.0)) ** 2, 0.04, 1.0))
 
 
-def _stump(grid: Grid, axis: Axis) -> NDArray[np.float32]:
+def _stump(grid: Grid, axis: Axis) -> Field:
     """Return the distance [mm] to the plane across the end of a shortened axis, positive on the papilla's side."""
     x, y, z = grid.mesh_mm()
     end, along = axis.points_mm[-1], axis.tangent[-1]
@@ -200,21 +212,19 @@ def _stump(grid: Grid, axis: Axis) -> NDArray[np.float32]:
     return np.asarray(-beyond, dtype=np.float32)
 
 
-def _one_piece(field: NDArray[np.float32], grid: Grid, axis: Axis) -> NDArray[np.float32]:
+def _one_piece(field: Field, grid: Grid, axis: Axis) -> Field:
     """Drop islands that relief or grooves cut off, and keep a thin bridge of tissue along the whole axis.
 
     Islands become deep outside, so that no surface is found where they were.
     """
     inner = axis.points_mm[(axis.arc_mm > 4.0) & (axis.arc_mm < axis.arc_mm[-1] - 4.0)]
-    field = np.maximum(field, surface.tube(grid, inner, 4.2))
+    field = np.maximum(field, surface.tube(grid, inner, 4.2, 6.0))
     pieces, _ = ndimage.label(field > 0)
     i, j, k = np.rint(grid.to_index(inner[len(inner) // 2])).astype(int)
     return np.where((field > 0) & (pieces != pieces[i, j, k]), np.float32(-6.0), field).astype(np.float32)
 
 
-def _regions(
-    distance: NDArray[np.float32], uncinate: NDArray[np.float32], nearest: NDArray[np.int32], axis: Axis
-) -> NDArray[np.uint8]:
+def _regions(distance: Field, uncinate: Field, nearest: NDArray[np.int32], axis: Axis) -> NDArray[np.uint8]:
     arc = axis.arc_mm[nearest]
     steps = np.searchsorted([axis.neck_mm[0], axis.neck_mm[1], axis.body_end_mm], arc, side="right")
     regions = np.array([Region.HEAD, Region.NECK, Region.BODY, Region.TAIL], np.uint8)[steps]

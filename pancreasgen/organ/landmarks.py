@@ -12,7 +12,7 @@ from pancreasgen.organ.axis import Axis
 Floats = NDArray[np.float64]
 
 PAPILLA_DEPTH_MM = 3.2
-INTERPAPILLARY_MM = 20.0  # 16–30 mm between the papillae, reference `interpap`
+INTERPAPILLARY_MM = 22.0  # 16–30 mm between the papillae, reference `interpap`
 
 
 def vessel_courses(axis: Axis, ap_body_mm: float, ap_tail_mm: float) -> dict[str, Floats]:
@@ -82,7 +82,7 @@ def find_landmarks(distance: Volume, axis: Axis) -> dict[str, Floats]:
     """Return ``major_papilla``, ``minor_papilla`` and ``tail_tip``, each (1, 3) [mm], just inside the capsule.
 
     The major papilla is the first point of the axis that lies deep enough for a main duct, on the right hind border of
-    the head; the minor one lies 20 mm away, above and in front of it (published 16–30 mm).
+    the head; the minor one lies 22 mm away, above and in front of it (published 16–30 mm).
     """
     depth, _ = sample_with_gradient(distance, axis.points_mm)
     major = axis.points_mm[_first_deep(depth, PAPILLA_DEPTH_MM)]
@@ -99,15 +99,21 @@ def _first_deep(depth_mm: Floats, wanted_mm: float) -> int:
 
 
 def _at_depth(distance: Volume, point_mm: Floats, depth_mm: float) -> Floats:
-    """Return the point moved along the distance's gradient until it lies depth_mm below the capsule."""
-    point = np.array(point_mm, dtype=np.float64)
-    for _ in range(60):
+    """Return the point that lies depth_mm below the capsule, near a wanted one.
+
+    It starts at the nearest voxel that lies so deep (if none does, at the deepest), because a walk from outside may end
+    between two lobules, and goes along the distance's gradient.
+    """
+    deep = np.argwhere(distance.data >= min(depth_mm, float(distance.data.max())))
+    places = distance.grid.to_world(deep)
+    point = places[int(np.argmin(((places - point_mm) ** 2).sum(axis=1)))]
+    for _ in range(20):
         value, gradient = sample_with_gradient(distance, point[None])
         step = depth_mm - value[0]
         if abs(step) < 0.02:
             break
-        point = point + np.clip(0.6 * step, -1.0, 1.0) * gradient[0] / max(float(np.linalg.norm(gradient[0])), 0.2)
-    return point
+        point = point + np.clip(0.6 * step, -0.5, 0.5) * gradient[0] / max(float(np.linalg.norm(gradient[0])), 0.2)
+    return np.asarray(point, dtype=np.float64)
 
 
 def sample_with_gradient(volume: Volume, points_mm: Floats) -> tuple[Floats, Floats]:

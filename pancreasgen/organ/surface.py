@@ -6,12 +6,16 @@ maxima; :func:`redistance` turns the result into a signed distance.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.special import ndtr
 
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.grid import Grid
+from pancreasgen.organ import nearby
 from pancreasgen.organ.axis import Axis
 from pancreasgen.organ.closest import propagate
 
@@ -20,19 +24,10 @@ Field = NDArray[np.float32]
 
 
 def nearest_sample(grid: Grid, points_mm: Floats) -> NDArray[np.int32]:
-    """Return for each voxel the index of the nearest of the points (a dense curve), by a feature transform.
-
-    The points must be closer together than the voxels; the error of the distance is below one voxel's diagonal.
-    """
-    index = np.rint(grid.to_index(points_mm)).astype(np.int64)
-    keep = np.all((index >= 0) & (index < grid.shape), axis=1)
-    owner = np.full(grid.shape, -1, np.int32)
-    i, j, k = index[keep].T
-    owner[i, j, k] = np.flatnonzero(keep)
-    where = ndimage.distance_transform_edt(
-        owner < 0, sampling=grid.spacing_mm, return_distances=False, return_indices=True
-    )
-    return np.asarray(owner[tuple(where)], dtype=np.int32)
+    """Return for each voxel the index of the nearest of the points (K, 3) [mm]; exact."""
+    nearest, squared = np.empty(grid.shape, np.int32), np.empty(grid.shape, np.float32)
+    nearby.nearest_point(np.ascontiguousarray(points_mm, dtype=np.float64), _frame(grid), np.inf, nearest, squared)
+    return nearest
 
 
 def swept_section(grid: Grid, axis: Axis, nearest: NDArray[np.int32], thickness_mm: Floats, height_mm: Floats) -> Field:
@@ -45,15 +40,11 @@ def swept_section(grid: Grid, axis: Axis, nearest: NDArray[np.int32], thickness_
         thickness_mm: Half thickness of the section at each sample (A,) [mm], along ``axis.across``.
         height_mm: Half height of the section at each sample (A,) [mm], along ``axis.upward``.
     """
-    x, y, z = grid.mesh_mm()
-    offset = [part - axis.points_mm[nearest, k] for k, part in enumerate((x, y, z))]
-
-    def along(vectors: Floats) -> Floats:
-        return np.asarray(sum(offset[k] * vectors[nearest, k] for k in range(3)))
-
-    a, b = thickness_mm[nearest], height_mm[nearest]
-    q = np.sqrt((along(axis.across) / a) ** 2 + (along(axis.upward) / b) ** 2 + (along(axis.tangent) / a) ** 2)
-    return np.asarray((1.0 - q) * np.minimum(a, b), dtype=np.float32)
+    field = np.empty(grid.shape, np.float32)
+    directions = np.stack([axis.across, axis.upward, axis.tangent], axis=1)
+    half = np.column_stack([thickness_mm, height_mm, thickness_mm])
+    nearby.sweep(_frame(grid), nearest, np.ascontiguousarray(axis.points_mm), directions, half, field)
+    return field
 
 
 def ellipsoid(grid: Grid, centre_mm: Floats, half_axes_mm: Floats, directions: Floats | None = None) -> Field:
@@ -65,25 +56,32 @@ def ellipsoid(grid: Grid, centre_mm: Floats, half_axes_mm: Floats, directions: F
         half_axes_mm: Half axes (3,) [mm].
         directions: Rows are the unit vectors (3, 3) of the half axes; None for the world's axes.
     """
-    x, y, z = grid.mesh_mm()
-    rows = np.eye(3) if directions is None else directions
-    offset = (x - centre_mm[0], y - centre_mm[1], z - centre_mm[2])
-    q = np.sqrt(
-        sum(
-            ((offset[0] * row[0] + offset[1] * row[1] + offset[2] * row[2]) / half) ** 2
-            for row, half in zip(rows, half_axes_mm, strict=True)
-        )
-    )
-    return np.asarray((1.0 - q) * float(np.min(half_axes_mm)), dtype=np.float32)
+    field = np.empty(grid.shape, np.float32)
+    rows = (np.eye(3) if directions is None else np.asarray(directions, dtype=np.float64))[None]
+    centre, half = (np.asarray(item, dtype=np.float64)[None] for item in (centre_mm, half_axes_mm))
+    nearby.sweep(_frame(grid), np.zeros(grid.shape, np.uint8), centre, np.ascontiguousarray(rows), half, field)
+    return field
 
 
-def tube(grid: Grid, course_mm: Floats, radius_mm: float) -> Field:
-    """Return the field of a round tube along a course of points (K, 3); exact near the tube up to the sampling."""
-    dense = densify(course_mm, 0.4 * min(grid.spacing_mm))
-    nearest = nearest_sample(grid, dense)
-    x, y, z = grid.mesh_mm()
-    squared = sum((part - dense[nearest, k]) ** 2 for k, part in enumerate((x, y, z)))
-    return np.asarray(radius_mm - np.sqrt(squared), dtype=np.float32)
+def tube(grid: Grid, course_mm: Floats, radius_mm: float, reach_mm: float = np.inf) -> Field:
+    """Return the field of a round tube along a course of points (K, 3): radius − distance to the course.
+
+    The course is taken as points 0.4 voxels apart; two voxels from it and further the error is 0.01 voxels at most.
+
+    Args:
+        grid: Where the field is wanted.
+        course_mm: Points of the course (K, 3) [mm].
+        radius_mm: Radius of the tube [mm].
+        reach_mm: Far from the tube the field is cut off: nowhere is it below −reach_mm.
+    """
+    nearest, squared = np.empty(grid.shape, np.int32), np.full(grid.shape, np.inf, np.float32)
+    dense = densify(np.asarray(course_mm, dtype=np.float64), 0.4 * min(grid.spacing_mm))
+    nearby.nearest_point(dense, _frame(grid), radius_mm + reach_mm, nearest, squared)
+    return np.maximum(np.float32(radius_mm) - np.sqrt(squared), np.float32(-reach_mm))
+
+
+def _frame(grid: Grid) -> Floats:
+    return np.array([grid.origin_mm, grid.spacing_mm], dtype=np.float64)
 
 
 def densify(points_mm: Floats, step_mm: float) -> Floats:
@@ -112,35 +110,29 @@ def smooth_noise(grid: Grid, length_mm: float, chance: Chance) -> Field:
     return np.asarray(filtered / filtered.std(), dtype=np.float32)
 
 
+def lobules(grid: Grid, length_mm: float, chance: Chance) -> Field:
+    """Return a relief of mean 0 and SD 1: rounded lobules about two lengths wide, with sharp notches between them.
+
+    It is 1 − e^−|n| of Gaussian noise n; the notches are where n changes its sign. With E e^−|n| = 2 √e Φ(−1) and
+    E e^−2|n| = 2 e² Φ(−2) it lies between −1.91 and 2.09.
+    """
+    first, second = 2 * math.exp(0.5) * float(ndtr(-1.0)), 2 * math.exp(2.0) * float(ndtr(-2.0))
+    gaps = np.exp(-np.abs(smooth_noise(grid, length_mm, chance)))
+    return np.asarray((first - gaps) / math.sqrt(second - first**2), dtype=np.float32)
+
+
 def redistance(field: Field, grid: Grid) -> Field:
     """Return the signed distance [mm] to the zero surface of a field, positive inside.
 
     Voxels at the surface are projected onto it along the gradient, d = f/|∇f|; the surface points are then passed from
     neighbour to neighbour. Against a sphere of 12 mm on a grid of 1 mm the error is below 0.3 mm, 0.05 mm on average.
     """
-    gradient = np.asarray(np.gradient(field, *grid.spacing_mm), dtype=np.float32)
-    slope = np.maximum(np.sqrt((gradient**2).sum(axis=0)), 1e-3)
-    near = np.abs(field) < 0.9 * max(grid.spacing_mm) * slope
-    step = field / slope**2
-    points = np.empty((*grid.shape, 3), np.float32)
-    for k in range(3):
-        ramp = np.arange(grid.shape[k], dtype=np.float32) * np.float32(grid.spacing_mm[k])
-        points[..., k] = ramp.reshape([-1 if axis == k else 1 for axis in range(3)]) - step * gradient[k]
-    own = np.abs(field[near]) / slope[near]
-    known = near.copy()
-    propagate(points, known, np.array(grid.spacing_mm))
-    offset = np.empty_like(points)
-    for k in range(3):
-        ramp = np.arange(grid.shape[k], dtype=np.float32) * np.float32(grid.spacing_mm[k])
-        offset[..., k] = ramp.reshape([-1 if axis == k else 1 for axis in range(3)]) - points[..., k]
-    distance = np.sqrt((offset**2).sum(axis=-1))
-    # Close to the surface its points are too far apart: there the tangent plane at the point is the better judge.
-    # At creases the plane means nothing: it is trusted only where it says nearly the same.
-    close = distance < 4.0 * max(grid.spacing_mm)
-    index = (points[close] / np.array(grid.spacing_mm, np.float32)).T
-    normal = np.stack([ndimage.map_coordinates(part, index, order=1, mode="nearest") for part in gradient], axis=-1)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
-    plane = np.abs((offset[close] * normal).sum(axis=1))
-    distance[close] = np.where(plane > 0.65 * distance[close], plane, distance[close])
-    distance[near] = own
-    return np.where(field > 0, distance, -distance).astype(np.float32)
+    spacing = np.array(grid.spacing_mm)
+    points, known = np.zeros((*grid.shape, 3), np.float32), np.empty(grid.shape, np.bool_)
+    field = np.ascontiguousarray(field, dtype=np.float32)
+    nearby.surface_points(field, spacing, points, known)
+    own = known.copy()
+    propagate(points, known, spacing)
+    distance = np.empty(grid.shape, np.float32)
+    nearby.signed_distance(field, spacing, points, own, distance)
+    return distance

@@ -40,7 +40,7 @@ def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         ("generate -o x --grammar human_pancras", 2, "there is no grammar `human_pancras`"),
         ("generate -o x --grammar none.lsys", 66, "there is no grammar file none.lsys"),
         ("generate -o x --protocol portal", 2, "there is no protocol `portal`"),
-        ("generate -o x --set gland.length_mm=nan", 2, "from 80 to 210 mm, not nan"),
+        ("generate -o x --set gland.length_mm=nan", 2, "from 80 to 220 mm, not nan"),
         ("generate -o x --set gland.length_mm", 2, "--set wants KEY=VALUE"),
         ("generat -o x", 2, "Did you mean `generate`?"),
         ("grow human_pancreas -o ducts.obj", 2, "must end in one of .graphml .swc .vtp .ply .png .html"),

@@ -61,9 +61,9 @@ def test_given_values_are_taken(grammar: GrammarText) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("gland.length_mm", "900", "from 80 to 210 mm, not 900"),
-        ("gland.length_mm", "nan", "from 80 to 210 mm, not nan"),
-        ("gland.length_mm", "long", "from 80 to 210 mm, not 'long'"),
+        ("gland.length_mm", "900", "from 80 to 220 mm, not 900"),
+        ("gland.length_mm", "nan", "from 80 to 220 mm, not nan"),
+        ("gland.length_mm", "long", "from 80 to 220 mm, not 'long'"),
         ("gland.lenght_mm", "160", "no setting `gland.lenght_mm`"),
         ("gland.shape", "banana", "no gland shape `banana`"),
         ("ducts.spread", "200", "from 10 to 80 deg, not 200"),
@@ -159,7 +159,7 @@ def test_damaged_recipes_are_refused(settings: Settings) -> None:
         ("index", True, "`index` must be a whole number"),
         ("grammar.text", 5, "`grammar.text` must be a text"),
         ("grammar.sha256", None, "`grammar.sha256` is missing"),
-        ("subject.gland.length_mm", 900, "subject.gland.length_mm must be a number from 80 to 210 mm, not 900"),
+        ("subject.gland.length_mm", 900, "subject.gland.length_mm must be a number from 80 to 220 mm, not 900"),
         ("subject.gland.colour", 1, "`subject.gland` lacks a value, or holds one too many"),
         ("subject.physique.skin_mm", "x", "subject.physique.skin_mm must be a number from 1 to 4 mm, not 'x'"),
         ("subject.ducts.spread", "x", "subject.ducts.spread must be a number"),

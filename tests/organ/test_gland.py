@@ -101,7 +101,7 @@ def test_same_chance_same_gland():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"length_mm": 70.0}, "from 80 to 210 mm"),
+        ({"length_mm": 70.0}, "from 80 to 220 mm"),
         ({"length_mm": float("nan")}, "not nan"),
         ({"shape": "sigmoidal"}, "there is no gland shape `sigmoidal`"),
         ({"uncinate": "big"}, "not 'big'"),
@@ -119,3 +119,22 @@ def test_a_missing_uncinate_makes_a_smaller_head():
     assert without.volume_ml < with_it.volume_ml - 1.0
     tail = [(item.regions.data == Region.TAIL).sum() for item in (with_it, without)]
     assert tail[0] == pytest.approx(tail[1], rel=0.02)
+
+
+def test_clefts_cut_into_body_and_tail_alone():
+    """Clefts of 6 mm take tissue from body and tail, up to 6 mm deep, and nothing from head, neck or the axis."""
+    without, cut = shape_organ(Gland(), CHANCE), shape_organ(Gland(cleft_mm=6.0), CHANCE)
+    lost = (without.distance.data > 0) & ~(cut.distance.data > 0)
+    assert lost.sum() > 150
+    assert np.isin(without.regions.data[lost], [Region.BODY, Region.TAIL]).all()
+    assert 4.0 < without.distance.data[lost].max() < 6.5
+    assert not ((cut.distance.data > 0) & ~(without.distance.data > 0)).any()
+    assert ndimage.label(cut.distance.data > 0)[1] == 1
+    assert sample_with_gradient(cut.distance, cut.axis_mm[12:-12])[0].min() > 3.0
+
+
+def test_a_smaller_uncinate_is_a_smaller_region():
+    """Normal, hypoplastic, absent: the uncinate process shrinks and at last is not there."""
+    sizes = [(shape_organ(Gland(uncinate=size), CHANCE).regions.data == Region.UNCINATE).sum() for size in (1, 0.4, 0)]
+    assert sizes[0] > 2 * sizes[1] > 0
+    assert sizes[2] == 0
