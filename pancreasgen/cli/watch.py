@@ -76,7 +76,7 @@ def watch_grammar(wish: Wish, out: Path, quiet: bool, sleep: Sleep = time.sleep)
         hint = f"pancreasgen grammar new mine.lsys --from {wish.grammar} makes a file; watch mine.lsys then"
         raise UsageError(f"--watch follows a file, and `{wish.grammar}` is a grammar of the program", hint)
     find_grammar(wish.grammar)
-    check_output(out, wish.grammar)
+    check_output(out, wish.grammar, wish.mask.path if wish.mask else None)
     if not quiet:
         click.echo(f"watching {wish.grammar}: every save grows {out} again; Ctrl-C ends")
     picture = _Picture(wish, out, quiet)

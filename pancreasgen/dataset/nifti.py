@@ -21,6 +21,7 @@ from pancreasgen.dataset.disk import explaining, input_size
 _HEADER = header_dtype.newbyteorder("<")
 _CODES = {"u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64, "i1": 256, "u2": 512, "u4": 768, "i8": 1024}
 _TYPES = {code: np.dtype(name) for name, code in _CODES.items()}
+_OTHER_TYPES = {32: "complex numbers", 128: "RGB colours", 1536: "128-bit numbers", 2304: "RGBA colours"}
 _INTENT_LABEL = 1002
 _MM, _UNIT_SCALE_MM = 2, {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 _DEFLATE_LIMIT = 1032  # zlib cannot pack tighter than this, so a larger claim is a lie
@@ -129,6 +130,19 @@ def read_nifti(path: Path, quantity: Quantity) -> tuple[Volume, Orientation]:
         BadInputError: If the header is wrong, the grid is oblique or too large, the file is cut off, or a value is
             not finite.
     """
+    head, array = read_stored(path)
+    orientation, grid = _placed(head, path)
+    return _volume(orientation.to_ras(array), head, grid, quantity, path), orientation
+
+
+def read_stored(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the checked header of a NIfTI-1 file and its voxels (i, j, k) as stored, without the scale.
+
+    Raises:
+        MissingInputError: If there is no such file.
+        NoPermissionError: If it may not be read.
+        BadInputError: If the header is wrong, the volume too large, or the file is cut off.
+    """
     size = input_size(path, "volume")
     if not path.name.endswith((".nii", ".nii.gz")):
         raise BadInputError(f"{path} is not a .nii or .nii.gz file")
@@ -139,11 +153,9 @@ def read_nifti(path: Path, quantity: Quantity) -> tuple[Volume, Orientation]:
         try:
             head = _checked_header(stream.read(348), path, size * _DEFLATE_LIMIT if packed else size)
             stream.seek(int(head["vox_offset"]))
-            array = _read_array(stream, head, path)
+            return head, _read_array(stream, head, path)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise BadInputError(f"{path} is damaged: {error}", "fetch or make the file again") from error
-    orientation, grid = _placed(head, path)
-    return _volume(orientation.to_ras(array), head, grid, quantity, path), orientation
 
 
 def _checked_header(raw: bytes, path: Path, most_bytes: int) -> NDArray[Any]:
@@ -161,7 +173,10 @@ def _checked_header(raw: bytes, path: Path, most_bytes: int) -> NDArray[Any]:
     if math.prod(dims[:3]) > MAX_VOXELS:
         raise BadInputError(f"{path} claims {math.prod(dims[:3]):,} voxels; the limit is {MAX_VOXELS:,}")
     if int(head["datatype"]) not in _TYPES:
-        raise BadInputError(f"{path} holds numbers of NIfTI type {int(head['datatype'])}, which cannot be read")
+        code = int(head["datatype"])
+        raise BadInputError(
+            f"{path} holds {_OTHER_TYPES.get(code, f'numbers of NIfTI type {code}')}, which cannot be read"
+        )
     if not (352 <= head["vox_offset"] <= 1_000_000):
         raise BadInputError(f"{path} says that its voxels begin at byte {head['vox_offset']}")
     claimed = int(head["vox_offset"]) + math.prod(dims[:3]) * _TYPES[int(head["datatype"])].itemsize
@@ -182,17 +197,9 @@ def _read_array(stream: BinaryIO, head: NDArray[Any], path: Path) -> NDArray[Any
 
 
 def _placed(head: NDArray[Any], path: Path) -> tuple[Orientation, Grid]:
-    """Return the orientation and the RAS+ grid of a header; sform first, then qform, as the standard says."""
-    unit = int(head["xyzt_units"]) & 7
-    if unit not in _UNIT_SCALE_MM:
-        raise BadInputError(f"{path} has an unknown unit of length (code {unit})")
-    affine = _file_affine(head, path)
-    affine[:3] *= _UNIT_SCALE_MM[unit]
-    if not np.isfinite(affine).all() or np.abs(affine).max() > COORDINATE_LIMIT_MM:
-        raise BadInputError(f"{path} has an impossible place in the world (affine {affine[:3].tolist()})")
+    """Return the orientation and the RAS+ grid of a header."""
+    affine = placed_affine(head, path)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not ((spacing >= SPACING_RANGE_MM[0]) & (spacing <= SPACING_RANGE_MM[1])).all():
-        raise BadInputError(f"{path} has a spacing of {spacing.tolist()} mm; {SPACING_RANGE_MM} mm is possible")
     direction = affine[:3, :3] / spacing
     axes = np.abs(direction).argmax(axis=1)
     off_axis = np.abs(direction[[0, 1, 2], axes]) < math.cos(_OBLIQUE_LIMIT_RAD)
@@ -206,6 +213,25 @@ def _placed(head: NDArray[Any], path: Path) -> tuple[Orientation, Grid]:
     origin = affine[:3, :3] @ index + affine[:3, 3]
     orientation = Orientation(tuple(int(a) for a in axes), tuple(bool(f) for f in flips), affine)  # type: ignore[arg-type]  # three axes each
     return orientation, Grid(tuple(shape[axes]), tuple(spacing[axes]), tuple(origin))
+
+
+def placed_affine(head: NDArray[Any], path: Path) -> NDArray[np.float64]:
+    """Return the 4 × 4 matrix of a header in mm: sform first, then qform, as the standard says.
+
+    Raises:
+        BadInputError: If unit, place or spacing are impossible, or the header gives none.
+    """
+    unit = int(head["xyzt_units"]) & 7
+    if unit not in _UNIT_SCALE_MM:
+        raise BadInputError(f"{path} has an unknown unit of length (code {unit})")
+    affine = _file_affine(head, path)
+    affine[:3] *= _UNIT_SCALE_MM[unit]
+    if not np.isfinite(affine).all() or np.abs(affine).max() > COORDINATE_LIMIT_MM:
+        raise BadInputError(f"{path} has an impossible place in the world (affine {affine[:3].tolist()})")
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if not ((spacing >= SPACING_RANGE_MM[0]) & (spacing <= SPACING_RANGE_MM[1])).all():
+        raise BadInputError(f"{path} has a spacing of {spacing.tolist()} mm; {SPACING_RANGE_MM} mm is possible")
+    return affine
 
 
 def _file_affine(head: NDArray[Any], path: Path) -> NDArray[np.float64]:
