@@ -104,6 +104,16 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @classmethod
+    def none(cls) -> Candidates:
+        """Return no candidates at all."""
+        places, numbers, lengths = np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros(0)
+        small = np.zeros(0, np.int16)
+        return cls(
+            numbers, places, places, lengths, lengths, numbers, small, small, np.zeros(0, np.uint64),
+            np.zeros(0, np.bool_),
+        )  # fmt: skip
+
 
 class Environment(Protocol):
     """The world that a grammar grows in. It may remember what was committed; the engine never looks inside."""
@@ -130,5 +140,8 @@ class Environment(Protocol):
         ...
 
     def commit(self, candidates: Candidates) -> NDArray[np.bool_]:
-        """Lay what can be laid; return which (C,) were accepted. A child of a refused candidate must be refused."""
+        """Lay what can be laid; return which (C,) were accepted. A child of a refused candidate must be refused.
+
+        Called once a step, also when nothing was drawn.
+        """
         ...

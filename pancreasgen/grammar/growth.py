@@ -103,6 +103,8 @@ class Growth:
                         segment = part.segment.copy()
                         segment[fresh] = self.first + renumber[segment[fresh] - self.first]
                         steps[place] = replace(part, segment=segment)
+        else:
+            self.environment.commit(Candidates.none())
         self.first = self.next
         return found, kept
 

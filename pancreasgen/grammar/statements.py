@@ -11,7 +11,7 @@ from pancreasgen.grammar.tree import Span
 HEADINGS = ("production", "interpretation", "decomposition")
 KEYWORDS = ("lsystem", "title", "population", "organ", "param", "let", "module")
 COLON_KEYWORDS = ("limits", "ignore", "consider", "axiom", *HEADINGS)
-ENGINE = ("radii", "reserve", "fill", "territory", "dilate", "beads")
+ENGINE = ("radii", "reserve", "territory", "lobules", "fill", "dilate", "beads")
 
 _CONTINUES = re.compile(r"\s*(?:-->|→|where\b|[,:\[\])])")
 _ENDS_OPEN = re.compile(r"(?:,|-->|→|=|\b(?:where|and|or|not))\s*$")

@@ -8,18 +8,20 @@ Functions (evaluated at a tip, against the snapshot of the step's start):
 ``region()``     1 head, 2 uncinate, 3 neck, 4 body, 5 tail
 ``unserved(d)``  number of tissue points within d ahead that no duct serves yet, in the tip's own territory
 ``main_duct(d)`` mm to the nearest node of the duct from the major papilla, at the point d ahead (999 if none is there)
+``lobules(d)``   number of lobules within d of the tip, in its territory, that nobody drains yet
+``main_arc()``   mm from the major papilla, along its duct, to the node nearest to the tip (0 if none is there)
 ``alive(n)``     number of segments of branch order n that the last step committed
 
 Targets of ``@toward`` and ``@away``: ``axis`` (along the gland, back to its middle), ``along`` (parallel to the axis),
-``unserved``, ``surface`` (the capsule), ``main_duct`` (the nearest point of the duct from the major papilla), or a
-landmark: a point, or along a course. ``@start`` takes the name of a landmark; ``@join("main_duct")`` lays a piece to
-the nearest point of the main duct and ends in it.
+``unserved``, ``lobule`` (the middle of the tip's lobule, or of the nearest one that nobody drains), ``surface`` (the
+capsule), ``main_duct`` (the nearest point of the duct from the major papilla), or a landmark: a point, or along a
+course. ``@start`` takes the name of a landmark; ``@join("main_duct")`` lays a piece to the nearest point of the main
+duct and ends in it.
 """
 
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,19 +32,22 @@ from pancreasgen.grammar.environment import Candidates, Frames
 from pancreasgen.network import index
 from pancreasgen.network.dilate import SAFETY_MM, least_depth_mm
 from pancreasgen.network.ledger import Ledger
+from pancreasgen.network.places import Places
 from pancreasgen.network.rules import GrowthRules
+from pancreasgen.network.serving import nearest_ray
 from pancreasgen.network.steering import points_ahead, turned, unit
 from pancreasgen.network.tree import Tree
-from pancreasgen.network.trunk import Axis, Trunk
-from pancreasgen.organ.landmarks import sample_with_gradient
+from pancreasgen.network.trunk import Trunk
 from pancreasgen.organ.organ import Organ
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
-LOOK_MM = 6.0
+_LOOK_SPACINGS = 5.0
 CONE_COSINE = 0.2
 _KIN_ARC_MM = 5.0
 _RAY_MM = 30.0
+_OWN_TARGETS = frozenset({"axis", "along", "unserved", "lobule", "surface", "main_duct"})
 
 
 class GrowthEnvironment:
@@ -51,28 +56,28 @@ class GrowthEnvironment:
     Args:
         organ: Where growth is allowed.
         ledger: The committed ducts.
-        rules: With ``by_branch``, side branches of order 1 own the tissue nearest to their first direction; a disease
-            reserves the room that the main duct will need.
+        rules: With ``by_branch``, side branches of order 1 own the tissue nearest to their first direction; with
+            lobules, the first piece of a lobular duct must find one; a disease reserves the room that the main duct
+            will need.
     """
 
-    functions = frozenset({"surface", "duct", "axis", "region", "unserved", "main_duct", "alive"})
+    functions = frozenset(
+        {"surface", "duct", "axis", "region", "unserved", "lobules", "main_duct", "main_arc", "alive"}
+    )
 
     def __init__(self, organ: Organ, ledger: Ledger, rules: GrowthRules) -> None:
         """Prepare look-ups; nothing is grown yet."""
         self.ledger = ledger
-        self.accepted: list[Candidates] = []
-        self.refused = {"outside the organ": 0, "too near a duct": 0}
+        self.places = Places(organ)
+        self.refused = {"outside the organ": 0, "too near a duct": 0, "without a lobule": 0}
         self.committed_id = np.empty(0, np.int64)
-        self.targets = frozenset({"axis", "along", "unserved", "surface", "main_duct", *organ.landmarks})
+        self.targets = _OWN_TARGETS | frozenset(self.places.names)
         self._organ = organ
         self._rules = rules
-        self._territory = np.empty(0, np.int64)
-        self._landmark = np.empty(0, np.int16)
-        self._joint = np.empty(0, np.int64)
-        self._trunk, self._axis = Trunk(), Axis(organ.axis_mm)
-        self._courses = {name: Axis(points) for name, points in organ.landmarks.items() if len(points) > 1}
+        self._radius_mm: list[Floats] = []
+        self._trunk, self._look_mm = Trunk(), _LOOK_SPACINGS * rules.spacing_mm
         self._orders_last = np.empty(0, np.int16)
-        self._names = sorted(name for name, points in organ.landmarks.items() if len(points) == 1)
+        self._divided = False
 
     # ---- what rules ask
 
@@ -85,17 +90,18 @@ class GrowthEnvironment:
                 points_ahead(frames, argument), self._committed(frames.segment), _KIN_ARC_MM
             )
         if name == "axis":
-            return self._axis.fraction(frames.position_mm)
+            return self.places.axis.fraction(frames.position_mm)
         if name == "region":
-            volume = self._organ.regions
-            i, j, k = np.clip(np.rint(volume.grid.to_index(frames.position_mm)).astype(int).T, 0, None)
-            top = np.array(volume.grid.shape) - 1
-            return volume.data[np.minimum(i, top[0]), np.minimum(j, top[1]), np.minimum(k, top[2])].astype(np.float64)
+            return self.places.region(frames.position_mm)
         if name == "main_duct":
             return self._trunk.nearest(points_ahead(frames, argument))[2]
+        if name == "main_arc":
+            return self._trunk.arc(frames.position_mm)
+        reach = self._look_mm if argument is None else argument
         if name == "unserved":
-            reach = LOOK_MM if argument is None else argument
-            return self.ledger.pull(frames.position_mm, frames.heading, self._label(frames), reach, CONE_COSINE)[1]
+            return self._pull(frames, reach)[1]
+        if name == "lobules":
+            return self.ledger.lobules_near(frames.position_mm, self._labels(frames), reach)
         order = 0.0 if argument is None else np.asarray(argument)
         alive = [(self._orders_last == value).sum() for value in np.broadcast_to(order, len(frames.position_mm))]
         return np.array(alive, dtype=np.float64)
@@ -112,6 +118,8 @@ class GrowthEnvironment:
         share = (0.5 if weight is None else np.asarray(weight)) * np.any(wanted != 0.0, axis=1)
         share = np.broadcast_to(share, len(wanted))[:, None]
         return turned(frames, (1.0 - share) * frames.heading + share * wanted)
+
+    # ---- what rules draw
 
     def commit(self, candidates: Candidates) -> NDArray[np.bool_]:
         """Try the candidates by (order, −radius, lineage); return which were accepted, in the order given.
@@ -135,65 +143,125 @@ class GrowthEnvironment:
             self._divide()
         return good
 
-    def landmark_number(self, name: str) -> int:
-        """Return the number under which a landmark stands in the tree; −1 if the organ has none of that name."""
-        return self._names.index(name) if name in self._names else -1
-
     def tree(self) -> Tree:
         """Return everything that was committed, parents before children."""
-
-        def column(name: str) -> NDArray[Any]:
-            return np.concatenate([getattr(part, name) for part in self.accepted])
-
-        if not self.accepted:
-            none = np.empty(0)
-            return Tree(
-                np.empty((0, 3)), np.empty((0, 3)), none.astype("i8"), none.astype("i2"), none.astype("i2"), none,
-                none.astype("i8"),
-            )  # fmt: skip
+        ledger = self.ledger
+        drawn = np.concatenate([*self._radius_mm, np.empty(0)])
+        late = np.full(ledger.count - len(drawn), self._rules.filling.radius_mm)
         return Tree(
-            column("start_mm"), column("end_mm"), column("parent"), column("order"), self._landmark,
-            column("radius_end_mm"), self._joint,
+            ledger.start_mm.copy(), ledger.end_mm.copy(), ledger.parent.copy(),
+            ledger.marks(index.ORDER).astype(np.int16), ledger.marks(index.LANDMARK).astype(np.int16),
+            np.concatenate([drawn, late]), ledger.marks(index.JOINT).copy(),
         )  # fmt: skip
 
-    def _try(self, candidates: Candidates, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def keep(self, stayed: NDArray[np.bool_]) -> None:
+        """Forget what was cut, all but what stayed (S,). Rules can go on no more."""
+        self._radius_mm = [self.tree().radius_mm[stayed]]
+        self.ledger.restart(stayed)
+
+    def _try(self, candidates: Candidates, rows: Ints) -> NDArray[np.bool_]:
         """Commit some rows, whose parents are all laid; remember what was accepted."""
         wide = np.maximum(candidates.radius_start_mm[rows], candidates.radius_end_mm[rows])
         rows_in_turn = rows[np.lexsort((candidates.lineage[rows], -wide, candidates.order[rows]))]
         chosen = candidates_at(candidates, rows_in_turn)
-        parent = self._committed(chosen.parent)
-        before = self.ledger.count
-        joint = np.full(len(chosen), -1, np.int64)
-        joint[chosen.joins] = self._trunk.nearest(chosen.end_mm[chosen.joins])[0]
-        ties = np.column_stack([parent, joint])
-        outcome = self.ledger.commit(chosen.start_mm, chosen.end_mm, self._reserved(chosen, parent), ties)
-        self.refused["outside the organ"] += int((outcome == index.OUTSIDE).sum())
-        self.refused["too near a duct"] += int((outcome == index.COLLIDES).sum())
+        parent, before = self._committed(chosen.parent), self.ledger.count
+        marks, claims = self._marks(chosen, parent)
+        radii = self._reserved(chosen, marks)
+        outcome = self.ledger.commit(chosen.start_mm, chosen.end_mm, radii, marks, (parent, claims))
+        for number, why in enumerate(self.refused, start=index.OUTSIDE):
+            self.refused[why] += int((outcome == number).sum())
         good = outcome == index.ACCEPTED
         self.committed_id[chosen.ids[good]] = before + np.arange(int(good.sum()))
-        kept = candidates_at(replace(chosen, parent=parent), np.flatnonzero(good))
-        self.accepted.append(kept)
-        self._orders_last = np.concatenate([self._orders_last, kept.order])
-        self._territory = np.concatenate([self._territory, self._territory_of(kept.parent)])
-        self._landmark = np.concatenate([self._landmark, self._landmark_of(kept)])
-        self._joint = np.concatenate([self._joint, joint[good]])
-        landmarks = self._landmark[before:]
-        trunk = np.flatnonzero((kept.order == 0) & (landmarks == self.landmark_number("major_papilla")))
-        self._trunk.add(kept.end_mm[trunk], before + trunk)
+        self._radius_mm.append(chosen.radius_end_mm[good])
+        self._orders_last = np.concatenate([self._orders_last, chosen.order[good]])
+        trunk = good & (chosen.order == 0) & (marks[:, index.LANDMARK] == self.places.number("major_papilla"))
+        self._trunk.add(chosen.start_mm[trunk], chosen.end_mm[trunk], self.committed_id[chosen.ids[trunk]])
         return np.isin(rows, rows_in_turn[good])
 
-    def _reserved(self, chosen: Candidates, parent: NDArray[np.int64]) -> Floats:
+    def _marks(self, chosen: Candidates, parent: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+        """Return the marks of candidates (C, 5): what they inherit; and which of them must find a lobule (C,)."""
+        marks = np.full((len(chosen), 5), -1, np.int64)
+        child, above = parent >= 0, np.maximum(parent, 0)
+        for column in (index.LABEL, index.LOBULE, index.LANDMARK):
+            if child.any():
+                marks[child, column] = self.ledger.marks(column)[above[child]]
+        marks[~child, index.LANDMARK] = self.places.nearest_number(chosen.start_mm[~child])
+        marks[:, index.ORDER] = chosen.order
+        marks[chosen.joins, index.JOINT] = self._trunk.nearest(chosen.end_mm[chosen.joins])[0]
+        claims = np.zeros(len(chosen), np.bool_)
+        if len(self.ledger.tissue.seed_mm):
+            claims = (chosen.origin == self._rules.lobular) & (marks[:, index.LOBULE] < 0)
+        return marks, claims
+
+    def _reserved(self, chosen: Candidates, marks: Ints) -> Floats:
         """Return the radii (C, 2) to keep free: more than is drawn where a disease will widen the main duct."""
         radii = np.column_stack([chosen.radius_start_mm, chosen.radius_end_mm])
         if self._rules.disease.healthy:
             return radii
-        trees = self._landmark_of(replace(chosen, parent=parent))
-        main = (chosen.order == 0) & (trees == self.landmark_number("major_papilla"))
+        main = (chosen.order == 0) & (marks[:, index.LANDMARK] == self.places.number("major_papilla"))
         start, end = chosen.start_mm[main], chosen.end_mm[main]
         room = least_depth_mm(self._organ, start, end) - self._rules.margin_mm - SAFETY_MM
         for side in range(2):
-            radii[main, side] = self._rules.disease.reserved_mm(self._axis.fraction(end), radii[main, side], room)
+            radii[main, side] = self._rules.disease.reserved_mm(self.places.axis.fraction(end), radii[main, side], room)
         return radii
+
+    def _divide(self) -> None:
+        """Give every lobule to the nearest first piece of a side branch, drawn out to a ray; once."""
+        tissue, parent = self.ledger.tissue, self.ledger.parent
+        order = self.ledger.marks(index.ORDER)
+        first = np.flatnonzero((order == 1) & (parent >= 0) & (order[np.maximum(parent, 0)] == 0))
+        if self._divided or not len(first):
+            return
+        self._divided = True
+        start = self.ledger.start_mm[first]
+        ray = start + _RAY_MM * unit(self.ledger.end_mm[first] - start)
+        self.ledger.marks(index.LABEL)[first] = np.arange(len(first))
+        if len(tissue.seed_mm):
+            tissue.lobule_label[:] = nearest_ray(tissue.seed_mm, start, ray)
+            tissue.label[:] = tissue.lobule_label[tissue.lobule]
+        else:
+            tissue.label[:] = nearest_ray(tissue.points_mm, start, ray)
+
+    # ---- what the tips see
+
+    def _committed(self, candidate: Ints) -> Ints:
+        """Return the committed ids of candidates' running numbers; −1 stays −1."""
+        if not len(self.committed_id):
+            return np.full(len(candidate), -1, np.int64)
+        return np.where(candidate >= 0, self.committed_id[np.maximum(candidate, 0)], -1)
+
+    def _labels(self, frames: Frames) -> Ints:
+        """Return territory and lobule of each tip (N, 2)."""
+        on = self._committed(frames.segment)
+        columns = [self.ledger.marks(column) for column in (index.LABEL, index.LOBULE)]
+        if not self.ledger.count:
+            return np.full((len(on), 2), -1, np.int64)
+        return np.column_stack([np.where(on >= 0, column[np.maximum(on, 0)], -1) for column in columns])
+
+    def _pull(self, frames: Frames, reach_mm: Floats | float) -> tuple[Floats, Floats]:
+        looks = (reach_mm, self._rules.served_mm)
+        return self.ledger.pull(frames.position_mm, frames.heading, self._labels(frames), looks, CONE_COSINE)
+
+    def _direction(self, target: str, frames: Frames) -> Floats:
+        points = frames.position_mm
+        if target == "main_duct":
+            return unit(self._trunk.nearest(points)[1] - points)
+        if target == "unserved":
+            return unit(self._pull(frames, self._look_mm)[0])
+        if target == "lobule":
+            lobule = self.ledger.lobule_near(points, self._labels(frames), self._rules.claim_mm)
+            found = lobule >= 0
+            way = np.zeros_like(points)
+            way[found] = self.ledger.tissue.seed_mm[lobule[found]] - points[found]
+            return unit(way)
+        way_there = self.places.direction(target, points)
+        if way_there is not None:
+            return way_there
+        near = nearest_name(target, self.targets)
+        raise BadInputError(
+            f"the organ has no target `{target}`",
+            (f"did you mean `{near}`?\n" if near else "") + f"targets: {', '.join(sorted(self.targets))}",
+        )
 
     def _join(self, target: str, frames: Frames) -> Frames:
         if target != "main_duct":
@@ -203,81 +271,18 @@ class GrowthEnvironment:
             raise BadInputError("`@join` finds no main duct yet", "let the rule wait: ask main_duct(0 mm) first")
         return replace(frames, position_mm=position)
 
-    def _landmark_of(self, kept: Candidates) -> NDArray[np.int16]:
-        """The parent's landmark; for a first piece the one at its start, −1 if none is there."""
-        result = np.full(len(kept), -1, np.int16)
-        child = kept.parent >= 0
-        for row in np.flatnonzero(~child):
-            places = [np.round(self._organ.landmarks[name][0], 3) for name in self._names]
-            here = [number for number, place in enumerate(places) if np.allclose(place, kept.start_mm[row], atol=1e-6)]
-            result[row] = here[0] if here else -1
-        if child.any():
-            result[child] = self._landmark[kept.parent[child]]
-        return result
-
-    def _divide(self) -> None:
-        """Give every tissue point to the nearest first piece of a side branch, drawn out to a ray; once."""
-        label, kept = self.ledger.tissue.label, self.accepted[-1]
-        first = np.flatnonzero(kept.order == 1)
-        if not (label < 0).all() or not len(label) or not len(first):
-            return
-        start, direction = kept.start_mm[first], (kept.end_mm - kept.start_mm)[first]
-        ray = _RAY_MM * direction / np.linalg.norm(direction, axis=1, keepdims=True)
-        label[:] = index.nearest_ray(self.ledger.tissue.points_mm, start, start + ray)
-        self._territory[self.ledger.count - len(kept) + first] = np.arange(len(first))
-
-    def _territory_of(self, committed: NDArray[np.int64]) -> NDArray[np.int64]:
-        if not len(self._territory):
-            return np.full(len(committed), -1, np.int64)
-        return np.where(committed >= 0, self._territory[np.maximum(committed, 0)], -1)
-
-    def _committed(self, candidate: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the committed ids of candidates' running numbers; −1 stays −1."""
-        if not len(self.committed_id):
-            return np.full(len(candidate), -1, np.int64)
-        return np.where(candidate >= 0, self.committed_id[np.maximum(candidate, 0)], -1)
-
-    def _label(self, frames: Frames) -> NDArray[np.int64]:
-        return self._territory_of(self._committed(frames.segment))
-
-    def _direction(self, target: str, frames: Frames) -> Floats:
-        points = frames.position_mm
-        if target in ("axis", "along"):
-            return unit(self._axis.ahead(points, parallel=target == "along"))
-        if target == "main_duct":
-            return unit(self._trunk.nearest(points)[1] - points)
-        if target == "unserved":
-            return unit(self.ledger.pull(points, frames.heading, self._label(frames), LOOK_MM, CONE_COSINE)[0])
-        if target == "surface":
-            return -unit(sample_with_gradient(self._organ.distance, points)[1])
-        if target in self._courses:
-            return unit(self._courses[target].ahead(points, parallel=False))
-        if target in self._organ.landmarks:
-            return unit(self._organ.landmarks[target][0] - points)
-        near = nearest_name(target, self.targets)
-        raise BadInputError(
-            f"the organ has no target `{target}`",
-            (f"did you mean `{near}`?\n" if near else "") + f"targets: {', '.join(sorted(self.targets))}",
-        )
-
     def _start(self, landmark: str, frames: Frames) -> Frames:
         """Place tips at a landmark, looking along the axis: order 0, a new tree."""
-        if landmark not in self._names:
-            near = nearest_name(landmark, self._names)
-            raise BadInputError(
-                f"the organ has no landmark `{landmark}`",
-                (f"did you mean `{near}`?\n" if near else "") + f"landmarks: {', '.join(self._names)}",
-            )
         many = len(frames.position_mm)
         placed = replace(
             frames,
-            position_mm=np.repeat(np.round(self._organ.landmarks[landmark], 3), many, axis=0),
+            position_mm=np.repeat(self.places.landmark(landmark)[None], many, axis=0),
             segment=np.full(many, -1, np.int64),
             order=np.zeros(many, np.int16),
         )
         return turned(placed, self._direction("axis", placed))
 
 
-def candidates_at(candidates: Candidates, rows: NDArray[np.int64]) -> Candidates:
+def candidates_at(candidates: Candidates, rows: Ints) -> Candidates:
     """Return the candidates of some rows, in that order."""
     return Candidates(**{item.name: getattr(candidates, item.name)[rows] for item in fields(Candidates)})

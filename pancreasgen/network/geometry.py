@@ -105,3 +105,20 @@ def contained_many(starts: Any, ends: Any, radii: Any, margin: float, sdf: Any, 
     for row in range(starts.shape[0]):
         inside[row] = contained(starts[row], ends[row], radii[row, 0], radii[row, 1], margin, sdf, origin, spacing)
     return inside
+
+
+@njit(cache=True)
+def least_depths(sdf: Any, origin: Any, spacing: float, starts: Any, ends: Any) -> Any:
+    """Return the least signed distance along segments (M,), at points at most 0.25 mm apart, both ends included."""
+    least = np.empty(starts.shape[0])
+    for row in range(starts.shape[0]):
+        p, q = starts[row], ends[row]
+        length = math.sqrt((q[0] - p[0]) ** 2 + (q[1] - p[1]) ** 2 + (q[2] - p[2]) ** 2)
+        count = int(length / 0.25) + 1
+        best = np.inf
+        for n in range(count + 1):
+            u = n / count
+            x, y, z = p[0] + u * (q[0] - p[0]), p[1] + u * (q[1] - p[1]), p[2] + u * (q[2] - p[2])
+            best = min(best, trilinear(sdf, origin, spacing, x, y, z))
+        least[row] = best
+    return least

@@ -12,14 +12,17 @@ from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.rewrite import Watch, derive
 from pancreasgen.network.environment import GrowthEnvironment
-from pancreasgen.network.ledger import Ledger
+from pancreasgen.network.fill import fill_gaps
+from pancreasgen.network.ledger import Clearances, Ledger
 from pancreasgen.network.network import DuctNetwork, Kind
-from pancreasgen.network.prune import settle
-from pancreasgen.network.rules import growth_rules
-from pancreasgen.network.tissue import sow
+from pancreasgen.network.prune import diseased, settle
+from pancreasgen.network.radii import Calibre
+from pancreasgen.network.rules import GrowthRules, growth_rules
+from pancreasgen.network.tissue import Sowing, Tissue, sow
 from pancreasgen.network.tree import Tree, main_tree
 from pancreasgen.organ.organ import Organ
 
+_TURNS = 3
 LOBULAR_RADIUS_MM = 0.1  # intralobular ducts are 0.02–0.1 mm wide, interlobular ones 0.1–0.5 (reference)
 
 
@@ -47,25 +50,44 @@ def grow(
     """
     grammar = grammar.with_values(dict(values))
     rules = growth_rules(grammar)
-    tissue = sow(organ, rules.spacing_mm, rules.margin_mm, chance.sub("tissue"))
-    ledger = Ledger(organ, tissue, (rules.factor, rules.clearance_mm, rules.margin_mm, rules.served_mm))
+    how = Sowing(rules.spacing_mm, 0.0, rules.lobule_mm, rules.septum_mm)
+    tissue = sow(organ, how, chance.sub("tissue"))
+    keep = Clearances(rules.factor, rules.clearance_mm, rules.margin_mm, rules.claim_mm)
+    ledger = Ledger(organ, tissue, keep)
     environment = GrowthEnvironment(organ, ledger, rules)
     derive(grammar, key=chance.key, environment=environment, watch=watch)
-    tree = environment.tree()
-    if not len(tree.parent):
+    if not ledger.count:
         raise BadInputError(
             f"the grammar `{grammar.id}` grew no duct in this organ",
             f"pieces refused: {', '.join(f'{count} {why}' for why, count in environment.refused.items())}\n"
-            "does its axiom reach a rule with @start?",
+            "does its axiom reach a rule with @start? In a thin organ a narrower duct may fit: --set ducts.r_head=0.5",
         )
-    main = environment.landmark_number("major_papilla")
-    anchors = {int(n): rules.anchor_mm if n == main else _first_radius(tree, n) for n in np.unique(tree.landmark)}
-    return _network(settle(tree, organ, anchors, rules, chance))
+    tree = _finish(environment, organ, rules, chance)
+    return _network(diseased(tree, organ, rules, chance))
 
 
-def _first_radius(tree: Tree, landmark: int) -> float:
-    """A tree without an anchor keeps the radius that its first piece was drawn with."""
-    return float(tree.radius_mm[np.flatnonzero(tree.landmark == landmark)[0]])
+def _finish(environment: GrowthEnvironment, organ: Organ, rules: GrowthRules, chance: Chance) -> Tree:
+    """Fill gaps, settle the radii, and fill again what that has cut, a few times."""
+    ledger, calibre = environment.ledger, Calibre(rules.gamma, _anchors(environment, rules))
+    for turn in range(_TURNS):
+        fill_gaps(ledger, rules.filling, calibre, _noise(ledger.tissue, chance.sub(f"fill {turn}")), last=turn > 0)
+        tree, stayed = settle(environment.tree(), organ, calibre, rules)
+        if stayed.all() or not rules.filling.within_mm or turn == _TURNS - 1:
+            break
+        environment.keep(stayed)
+    return tree
+
+
+def _anchors(environment: GrowthEnvironment, rules: GrowthRules) -> dict[int, float]:
+    """Return the radius at the root of each tree: that of the major papilla as asked, others as they were drawn."""
+    tree, main = environment.tree(), environment.places.number("major_papilla")
+    firsts = {int(number): int(np.flatnonzero(tree.landmark == number)[0]) for number in np.unique(tree.landmark)}
+    drawn = {number: float(tree.radius_mm[row]) for number, row in firsts.items()}
+    return {**drawn, main: rules.anchor_mm} if main in drawn and rules.anchor_mm > 0.0 else drawn
+
+
+def _noise(tissue: Tissue, chance: Chance) -> NDArray[np.float64]:
+    return chance.generator().standard_normal((len(tissue.points_mm), 4))
 
 
 def _network(tree: Tree) -> DuctNetwork:

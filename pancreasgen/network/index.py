@@ -1,4 +1,4 @@
-"""Compiled kernels of growth: clearance, commitment, and tissue that no duct serves yet.
+"""Compiled kernels of growth: who is near, who is kin, what collides, and commitment.
 
 Everything lives on one uniform grid of cells. Committed segments hang in linked lists, once in every cell that their
 inflated box touches, so thick and thin ducts share one index. All arithmetic is float64 without fastmath: structure
@@ -14,19 +14,15 @@ import numpy as np
 from numba import njit
 
 from pancreasgen.network.geometry import contained, segment_distance
+from pancreasgen.network.serving import cell_box, free_lobule, serve
 
 # Outcome of a candidate.
-ACCEPTED, OUTSIDE, COLLIDES = 0, 1, 2
+ACCEPTED, OUTSIDE, COLLIDES, CROWDED = 0, 1, 2, 3
+ORDER, LABEL, LOBULE, LANDMARK, JOINT = 0, 1, 2, 3, 4
+"""Columns of the marks of a segment: branch order, territory, lobule, landmark of its tree, segment that it joins."""
+KIN_GROWING = 1.5
+"""Stricter than the final check (1.8), since final radii may be smaller than reserved ones."""
 _GENERATIONS = 24
-
-
-@njit(cache=True)
-def cell_box(p: Any, q: Any, reach: float, origin: Any, size: float, shape: Any, low: Any, high: Any) -> None:
-    """Write the first and last cell that the box around p–q, inflated by reach, touches."""
-    for k in range(3):
-        small, large = min(p[k], q[k]) - reach, max(p[k], q[k]) + reach
-        low[k] = min(max(math.floor((small - origin[k]) / size), 0), shape[k] - 1)
-        high[k] = min(max(math.floor((large - origin[k]) / size), 0), shape[k] - 1)
 
 
 @njit(cache=True)
@@ -68,7 +64,7 @@ def collides(
 ) -> bool:  # fmt: skip
     """Return whether the tube p–q comes nearer than clearance to a duct that is not its kin.
 
-    Kin are ducts within 1.8 · (both radii + clearance) of arc length along the tree, from either end of the tube.
+    Kin are ducts within 1.5 · (both radii + clearance) of arc length along the tree, from either end of the tube.
 
     Args:
         p: Start (3,).
@@ -76,17 +72,17 @@ def collides(
         radius: Larger radius of the tube, as reserved [mm].
         ties: Ids of the segment the tube leaves and of the one at whose end it joins another duct; −1 for none.
         clearance: Wanted distance between skins [mm].
-        ducts: (start (S,3), end (S,3), reserved radius (S,), parent (S,), length (S,)).
+        ducts: (start (S,3), end (S,3), reserved radius (S,), parent (S,), length (S,), marks (S,5), children (S,)).
         cells: (head (X,Y,Z), next (L,), owner (L,), origin, size, shape).
-        scratch: (low (3,), high (3,), kin (K,), kin of the joined duct (K,)).
+        scratch: (low (3,), high (3,), kin (K,), kin of the joined duct (K,), ties (2,)).
     """
-    starts, ends, reserved, parent, length = ducts
-    head, following, owner, origin, size, shape = cells
-    low, high, kin, joined = scratch
+    starts, ends, reserved, parent, length, _, _ = ducts
+    head, following, owner, _, _, _ = cells
+    low, high, kin, joined, _ = scratch
     widest = 12.0  # more than any duct reserves [mm]
-    count = near_kin(parent, length, ties[0], 1.8 * (radius + widest + clearance), kin)
-    others = near_kin(parent, length, ties[1], 1.8 * (radius + widest + clearance), joined)
-    cell_box(p, q, radius + clearance, origin, size, shape, low, high)
+    count = near_kin(parent, length, ties[0], KIN_GROWING * (radius + widest + clearance), kin)
+    others = near_kin(parent, length, ties[1], KIN_GROWING * (radius + widest + clearance), joined)
+    cell_box(p, q, radius + clearance, cells, low, high)
     for i in range(low[0], high[0] + 1):
         for j in range(low[1], high[1] + 1):
             for k in range(low[2], high[2] + 1):
@@ -97,7 +93,7 @@ def collides(
                     distance, _, _ = segment_distance(p, q, starts[other], ends[other])
                     if distance >= radius + reserved[other] + clearance:
                         continue
-                    limit = 1.8 * (radius + reserved[other] + clearance)
+                    limit = KIN_GROWING * (radius + reserved[other] + clearance)
                     if kinship(other, kin, count, parent, length) <= limit:
                         continue
                     if others == 0 or kinship(other, joined, others, parent, length) > limit:
@@ -108,9 +104,9 @@ def collides(
 @njit(cache=True)
 def hang(p: Any, q: Any, reach: float, segment: int, used: int, cells: Any, scratch: Any) -> int:
     """Hang a segment into every cell its inflated box touches; return the new number of list entries, or −1 if full."""
-    head, following, owner, origin, size, shape = cells
-    low, high, _, _ = scratch
-    cell_box(p, q, reach, origin, size, shape, low, high)
+    head, following, owner, _, _, _ = cells
+    low, high, _, _, _ = scratch
+    cell_box(p, q, reach, cells, low, high)
     for i in range(low[0], high[0] + 1):
         for j in range(low[1], high[1] + 1):
             for k in range(low[2], high[2] + 1):
@@ -124,78 +120,49 @@ def hang(p: Any, q: Any, reach: float, segment: int, used: int, cells: Any, scra
 
 
 @njit(cache=True)
-def serve(p: Any, q: Any, reach: float, points: Any, first: Any, served: Any, cells: Any, scratch: Any) -> None:
-    """Mark the tissue points within reach of the segment p–q as served. Points are sorted by cell; first is the CSR."""
-    _, _, _, origin, size, shape = cells
-    low, high, _, _ = scratch
-    cell_box(p, q, reach, origin, size, shape, low, high)
-    dx, dy, dz = q[0] - p[0], q[1] - p[1], q[2] - p[2]
-    squared = max(dx * dx + dy * dy + dz * dz, 1e-18)
-    for i in range(low[0], high[0] + 1):
-        for j in range(low[1], high[1] + 1):
-            for k in range(low[2], high[2] + 1):
-                cell = (i * shape[1] + j) * shape[2] + k
-                for n in range(first[cell], first[cell + 1]):
-                    if served[n]:
-                        continue
-                    ax, ay, az = points[n, 0] - p[0], points[n, 1] - p[1], points[n, 2] - p[2]
-                    t = min(max((ax * dx + ay * dy + az * dz) / squared, 0.0), 1.0)
-                    if (ax - t * dx) ** 2 + (ay - t * dy) ** 2 + (az - t * dz) ** 2 <= reach * reach:
-                        served[n] = True
-
-
-@njit(cache=True)
-def pull(
-    positions: Any, headings: Any, labels: Any, reaches: Any, cosine: float, tissue: Any, cells: Any
-) -> tuple[Any, Any]:
-    """Return for each tip the sum of unit vectors to its unserved points, and how many there are.
-
-    A point belongs to a tip if it lies within reach, inside the cone of the heading, and in the tip's territory
-    (label −1 on either side means: everybody's).
+def lay(p: Any, q: Any, radii: Any, marks_new: Any, parent_new: int, world: Any, used: int, count: int) -> Any:
+    """Try one tube against everything committed so far; if it fits, commit it under the number ``count``.
 
     Args:
-        positions: Tips (N, 3).
-        headings: Unit vectors (N, 3).
-        labels: Territory of each tip (N,).
-        reaches: How far each tip looks (N,) [mm].
-        cosine: Cosine of the cone's half angle.
-        tissue: (points (P,3) sorted by cell, first (cells+1,), served (P,), label (P,)).
-        cells: As for :func:`collides`.
+        p: Start (3,) [mm].
+        q: End (3,) [mm].
+        radii: Radius at both ends (2,) [mm].
+        marks_new: Order, territory, lobule, landmark, and the segment that it joins (5,); −1 for none.
+        parent_new: Number of the segment that it leaves; −1 for none.
+        world: (rules, organ, ducts, cells, tissue, lobules, scratch): rules are (reserve factor, clearance, margin,
+            reach of a claim, reach of service); the organ is (signed distance (X,Y,Z), origin (3,), spacing).
+        used: List entries in use.
+        count: Segments committed so far; there must be room for one more.
+
+    Returns:
+        (outcome, used); ``used`` is −1 if the lists are full.
     """
-    points, first, served, label = tissue
-    _, _, _, origin, size, shape = cells
-    total = np.zeros((positions.shape[0], 3))
-    count = np.zeros(positions.shape[0])
-    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
-    for n in range(positions.shape[0]):
-        reach = reaches[n]
-        cell_box(positions[n], positions[n], reach, origin, size, shape, low, high)
-        for i in range(low[0], high[0] + 1):
-            for j in range(low[1], high[1] + 1):
-                for k in range(low[2], high[2] + 1):
-                    cell = (i * shape[1] + j) * shape[2] + k
-                    for m in range(first[cell], first[cell + 1]):
-                        if served[m] or (labels[n] >= 0 and label[m] >= 0 and label[m] != labels[n]):
-                            continue
-                        dx = points[m, 0] - positions[n, 0]
-                        dy = points[m, 1] - positions[n, 1]
-                        dz = points[m, 2] - positions[n, 2]
-                        far = math.sqrt(dx * dx + dy * dy + dz * dz)
-                        if far > reach or far < 1e-9:
-                            continue
-                        if dx * headings[n, 0] + dy * headings[n, 1] + dz * headings[n, 2] < cosine * far:
-                            continue
-                        total[n, 0] += dx / far
-                        total[n, 1] += dy / far
-                        total[n, 2] += dz / far
-                        count[n] += 1.0
-    return total, count
+    rules, organ, ducts, cells, tissue, _, scratch = world
+    factor, clearance, margin, _, reach = rules
+    sdf, origin, spacing = organ
+    starts, ends, reserved, parent, length, marks, children = ducts
+    if not contained(p, q, radii[0], radii[1], margin, sdf, origin, spacing):
+        return OUTSIDE, used
+    radius = factor * max(radii[0], radii[1])
+    ties = scratch[4]
+    ties[0], ties[1] = parent_new, marks_new[JOINT]
+    if collides(p, q, radius, ties, clearance, ducts, cells, scratch):
+        return COLLIDES, used
+    starts[count], ends[count] = p, q
+    reserved[count], parent[count], children[count] = radius, parent_new, 0
+    marks[count] = marks_new
+    length[count] = math.sqrt((q[0] - p[0]) ** 2 + (q[1] - p[1]) ** 2 + (q[2] - p[2]) ** 2)
+    if parent_new >= 0:  # where a duct runs into another, no branch may leave beside it
+        children[parent_new] += 1 if marks_new[JOINT] < 0 else 2
+    used = hang(p, q, radius + clearance, count, used, cells, scratch)
+    serve(p, q, reach, tissue, cells, scratch)
+    return ACCEPTED, used
 
 
 @njit(cache=True)
 def commit_all(
-    starts_new: Any, ends_new: Any, radii_new: Any, ties_new: Any, rules: Any, organ: Any, ducts: Any, cells: Any,
-    tissue: Any, scratch: Any, used: int, count: int,
+    starts_new: Any, ends_new: Any, radii_new: Any, marks_new: Any, parents_new: Any, claims: Any, world: Any,
+    used: int, count: int,
 ) -> tuple[Any, int, int]:  # fmt: skip
     """Try candidates one by one, in the order given, against everything committed so far.
 
@@ -203,44 +170,86 @@ def commit_all(
         starts_new: Starts (C, 3) [mm].
         ends_new: Ends (C, 3) [mm].
         radii_new: Radius (C, 2) at both ends [mm].
-        ties_new: Committed ids of the segment each one leaves, and of the one that it joins (C, 2); −1 for none.
-        rules: (reserve factor, clearance, margin, serve reach).
-        organ: (signed distance (X,Y,Z), origin (3,), spacing).
-        ducts: As for :func:`collides`; room for C more segments.
-        cells: As for :func:`collides`.
-        tissue: As for :func:`pull`.
-        scratch: As for :func:`collides`.
+        marks_new: As for :func:`lay` (C, 5).
+        parents_new: As for :func:`lay` (C,).
+        claims: Whether a candidate must find a lobule of its own (C,).
+        world: As for :func:`lay`.
         used: List entries in use.
-        count: Segments committed so far.
+        count: Segments committed so far; there must be room for C more.
 
     Returns:
         (outcome (C,), used, count): a committed candidate's id is its rank among the accepted. ``used`` is −1 if
         the lists are full.
     """
-    factor, clearance, margin, reach = rules
-    sdf, origin, spacing = organ
-    starts, ends, reserved, parent, length = ducts
-    points, first, served, _ = tissue
     outcome = np.empty(starts_new.shape[0], np.int64)
+    rules, lobules = world[0], world[5]
     for n in range(starts_new.shape[0]):
-        p, q = starts_new[n], ends_new[n]
-        if not contained(p, q, radii_new[n, 0], radii_new[n, 1], margin, sdf, origin, spacing):
-            outcome[n] = OUTSIDE
+        if claims[n]:
+            marks_new[n, LOBULE] = free_lobule(ends_new[n], marks_new[n, LABEL], rules[3], lobules)
+            if marks_new[n, LOBULE] < 0:
+                outcome[n] = CROWDED
+                continue
+        outcome[n], used = lay(
+            starts_new[n], ends_new[n], radii_new[n], marks_new[n], parents_new[n], world, used, count
+        )  # fmt: skip
+        if outcome[n] != ACCEPTED:
             continue
-        radius = factor * max(radii_new[n, 0], radii_new[n, 1])
-        if collides(p, q, radius, ties_new[n], clearance, ducts, cells, scratch):
-            outcome[n] = COLLIDES
-            continue
-        outcome[n] = ACCEPTED
-        starts[count], ends[count] = p, q
-        reserved[count], parent[count] = radius, ties_new[n, 0]
-        length[count] = math.sqrt((q[0] - p[0]) ** 2 + (q[1] - p[1]) ** 2 + (q[2] - p[2]) ** 2)
-        used = hang(p, q, radius + clearance, count, used, cells, scratch)
         if used < 0:
             return outcome, used, count
-        serve(p, q, reach + radius, points, first, served, cells, scratch)
+        if claims[n]:
+            lobules[1][marks_new[n, LOBULE]] = count
         count += 1
     return outcome, used, count
+
+
+@njit(cache=True)
+def hang_all(count: int, world: Any) -> int:
+    """Hang the first ``count`` segments, count their children and serve tissue; return the list entries in use."""
+    rules, _, ducts, cells, tissue, _, scratch = world
+    starts, ends, reserved, parent, length, marks, children = ducts
+    used = 0
+    children[:count] = 0
+    for n in range(count):
+        p, q = starts[n], ends[n]
+        length[n] = math.sqrt((q[0] - p[0]) ** 2 + (q[1] - p[1]) ** 2 + (q[2] - p[2]) ** 2)
+        if parent[n] >= 0:
+            children[parent[n]] += 1 if marks[n, JOINT] < 0 else 2
+        used = hang(p, q, reserved[n] + rules[1], n, used, cells, scratch)
+        serve(p, q, rules[4], tissue, cells, scratch)
+    return used
+
+
+@njit(cache=True)
+def room_around(count: int, most: float, world: Any) -> Any:
+    """Return the radius up to which each of the first ``count`` segments has room between its neighbours (S,) [mm].
+
+    It is at most ``most``; each neighbour keeps what it reserves, and two clearances: its own growth takes one.
+    """
+    rules, _, ducts, cells, _, _, scratch = world
+    starts, ends, reserved, parent, length, _, _ = ducts
+    head, following, owner, _, _, _ = cells
+    low, high, kin, _, _ = scratch
+    clearance = rules[1]
+    room = np.full(count, most)
+    for n in range(count):
+        limit = KIN_GROWING * (most + 2.0 + clearance)
+        relatives = near_kin(parent, length, parent[n], limit, kin)
+        cell_box(starts[n], ends[n], most + clearance, cells, low, high)
+        for i in range(low[0], high[0] + 1):
+            for j in range(low[1], high[1] + 1):
+                for k in range(low[2], high[2] + 1):
+                    entry = head[i, j, k]
+                    while entry >= 0:
+                        other = owner[entry]
+                        entry = following[entry]
+                        distance, _, _ = segment_distance(starts[n], ends[n], starts[other], ends[other])
+                        free = distance - reserved[other] - 2.0 * clearance
+                        if free >= room[n]:
+                            continue
+                        near = KIN_GROWING * (reserved[n] + reserved[other] + clearance)
+                        if kinship(other, kin, relatives, parent, length) > near:
+                            room[n] = max(free, 0.0)
+    return room
 
 
 @njit(cache=True)
@@ -249,13 +258,13 @@ def duct_distance(points_at: Any, ups: Any, kin_arc: float, ducts: Any, cells: A
 
     Only cells next to the point are searched: a duct further away than one cell counts as one cell away.
     """
-    starts, ends, reserved, parent, length = ducts
-    head, following, owner, origin, size, shape = cells
-    low, high, kin, _ = scratch
+    starts, ends, reserved, parent, length, _, _ = ducts
+    head, following, owner, _, size, _ = cells
+    low, high, kin, _, _ = scratch
     result = np.full(points_at.shape[0], size)
     for n in range(points_at.shape[0]):
         count = near_kin(parent, length, ups[n], kin_arc, kin)
-        cell_box(points_at[n], points_at[n], size, origin, size, shape, low, high)
+        cell_box(points_at[n], points_at[n], size, cells, low, high)
         for i in range(low[0], high[0] + 1):
             for j in range(low[1], high[1] + 1):
                 for k in range(low[2], high[2] + 1):
@@ -272,17 +281,3 @@ def duct_distance(points_at: Any, ups: Any, kin_arc: float, ducts: Any, cells: A
                             distance, _, _ = segment_distance(points_at[n], points_at[n], starts[other], ends[other])
                             result[n] = min(result[n], distance - reserved[other])
     return result
-
-
-@njit(cache=True)
-def nearest_ray(points: Any, ray_start: Any, ray_end: Any) -> Any:
-    """Return for each point (P, 3) the index of the nearest of the segments ray_start–ray_end (R, 3)."""
-    label = np.empty(points.shape[0], np.int64)
-    for n in range(points.shape[0]):
-        best, owner = 1e30, -1
-        for r in range(ray_start.shape[0]):
-            distance, _, _ = segment_distance(points[n], points[n], ray_start[r], ray_end[r])
-            if distance < best:
-                best, owner = distance, r
-        label[n] = owner
-    return label

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pancreasgen.base.errors import BadInputError
-from pancreasgen.network import geometry, index
+from pancreasgen.network import geometry, index, serving
 from pancreasgen.network.network import MAX_NODES
-from pancreasgen.network.tissue import CELL_MM, Tissue, cell_shape
+from pancreasgen.network.tissue import Tissue, cell_shape
 from pancreasgen.organ.organ import Organ
 
 Floats = NDArray[np.float64]
-_LIST_FACTOR = 24
+Ints = NDArray[np.int64]
+_FIRST_ROOM, _LIST_FACTOR = 4096, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Clearances:
+    """What the ledger keeps free.
+
+    Attributes:
+        factor: A duct reserves factor · radius.
+        clearance_mm: Least distance between the skins of two ducts [mm].
+        margin_mm: Least distance of a duct's skin to the capsule [mm].
+        claim_mm: How far from a duct's end the lobule may be that it claims [mm].
+    """
+
+    factor: float = 1.2
+    clearance_mm: float = 0.15
+    margin_mm: float = 0.15
+    claim_mm: float = 8.0
 
 
 class Ledger:
@@ -23,81 +42,191 @@ class Ledger:
     Args:
         organ: Where ducts may lie; its grid must be cubic.
         tissue: Points that ducts serve.
-        rules: (reserve factor, clearance [mm], margin to the capsule [mm], reach of service [mm]).
+        clearances: What is kept free.
     """
 
-    def __init__(self, organ: Organ, tissue: Tissue, rules: tuple[float, float, float, float]) -> None:
+    def __init__(self, organ: Organ, tissue: Tissue, clearances: Clearances) -> None:
         """Begin with no ducts."""
         grid = organ.distance.grid
         if len(set(grid.spacing_mm)) != 1:
             raise BadInputError("growth needs an organ on a cubic grid", "resample the organ to one spacing")
-        self.rules = rules
+        self.clearances = clearances
         self.tissue = tissue
         self.count = 0
         self._used = 0
         self._organ = (organ.distance.data, np.asarray(grid.origin_mm), float(grid.spacing_mm[0]))
-        self._head = np.full(cell_shape(organ), -1, np.int64)
-        self._ducts = _empty_ducts(1024)
-        self._following = np.empty(1024 * _LIST_FACTOR, np.int64)
-        self._owner = np.empty(1024 * _LIST_FACTOR, np.int64)
-        self._scratch = (np.empty(3, np.int64), np.empty(3, np.int64), np.empty(64, np.int64), np.empty(64, np.int64))
+        self._head = np.full(cell_shape(organ, tissue.cell_mm), -1, np.int64)
+        self._ducts = _empty_ducts(_FIRST_ROOM)
+        self._following = np.empty(_FIRST_ROOM * _LIST_FACTOR, np.int64)
+        self._owner = np.empty(_FIRST_ROOM * _LIST_FACTOR, np.int64)
+        self._scratch = tuple(np.empty(size, np.int64) for size in (3, 3, 64, 64, 2))
 
-    def commit(self, start: Floats, end: Floats, radii: Floats, ties: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Try candidates in the order given; return each one's outcome (see :mod:`pancreasgen.network.index`)."""
-        while self.count + len(start) > len(self._ducts[2]):
-            self._ducts = _doubled_ducts(self._ducts)
-        if self.count + len(start) > MAX_NODES:
-            raise BadInputError(f"growth went beyond {MAX_NODES:,} duct segments", "raise the radius at which it ends")
-        needed = self._used + self._most_entries(start, end, radii)
-        while needed > len(self._owner):
-            self._owner = np.concatenate([self._owner, np.empty_like(self._owner)])
-            self._following = np.concatenate([self._following, np.empty_like(self._following)])
+    # ---- what is committed
+
+    @property
+    def start_mm(self) -> Floats:
+        """Proximal ends (S, 3) [mm]."""
+        return np.asarray(self._ducts[0][: self.count])
+
+    @property
+    def end_mm(self) -> Floats:
+        """Distal ends (S, 3) [mm]."""
+        return np.asarray(self._ducts[1][: self.count])
+
+    @property
+    def reserved_mm(self) -> Floats:
+        """Radius that each segment keeps free (S,) [mm]."""
+        return np.asarray(self._ducts[2][: self.count])
+
+    @property
+    def room(self) -> int:
+        """How many segments the arrays hold before they must grow."""
+        return len(self._ducts[2])
+
+    @property
+    def parent(self) -> Ints:
+        """Segment that each one leaves (S,), −1 for none."""
+        return np.asarray(self._ducts[3][: self.count])
+
+    def marks(self, column: int) -> Ints:
+        """Return a column of the marks (S,): one of ORDER, LABEL, LOBULE, LANDMARK, JOINT of the index."""
+        return np.asarray(self._ducts[5][: self.count, column])
+
+    # ---- what changes
+
+    def commit(
+        self, start: Floats, end: Floats, radii: Floats, marks: Ints, ties: tuple[Ints, NDArray[np.bool_]]
+    ) -> Ints:
+        """Try candidates in the order given; return each one's outcome (see :mod:`pancreasgen.network.index`).
+
+        Args:
+            start: Proximal ends (C, 3) [mm].
+            end: Distal ends (C, 3) [mm].
+            radii: Radius at both ends (C, 2) [mm].
+            marks: Marks (C, 5); the lobule of those that claim one is written into them.
+            ties: The segment that each one leaves (C,), and whether it must find a lobule of its own (C,).
+        """
+        self.make_room(len(start), self._most_entries(start, end, radii))
         outcome, self._used, self.count = index.commit_all(
-            start, end, radii, ties, self.rules, self._organ, self._ducts, self.cells, self.tissue.as_tuple(),
-            self._scratch, self._used, self.count,
+            start, end, radii, marks, *ties, self.world, self._used, self.count
         )  # fmt: skip
         if self._used < 0:
             raise RuntimeError("the duct index is full: _most_entries is not an upper bound")
         return np.asarray(outcome)
 
+    def restart(self, kept: NDArray[np.bool_]) -> None:
+        """Forget all segments but the kept ones (S,).
+
+        Lobules stay with their owners; one whose owner is gone is free again.
+        """
+        number = np.where(kept, np.cumsum(kept) - 1, -1)
+        starts, ends, reserved, parent, _, marks, _ = (column[: self.count][kept] for column in self._ducts)
+        linked = [np.where(link >= 0, number[np.maximum(link, 0)], -1) for link in (parent, marks[:, index.JOINT])]
+        lobules = self.tissue.owner
+        lobules[:] = np.where(lobules >= 0, number[np.maximum(lobules, 0)], -1)
+        self.tissue.far_mm[:] = self.tissue.reach_mm
+        self._head[:] = -1
+        self.count, self._used = 0, 0
+        self.make_room(len(starts), self._most_entries(starts, ends, reserved[:, None]))
+        many = len(starts)
+        for column, values in enumerate((starts, ends, reserved, linked[0])):
+            self._ducts[column][:many] = values
+        self._ducts[5][:many] = marks
+        self._ducts[5][:many, index.JOINT] = linked[1]
+        self.advance(index.hang_all(many, self.world), many)
+
+    def make_room(self, segments: int, entries: int) -> None:
+        """Grow the arrays until so many more segments and list entries fit.
+
+        Raises:
+            BadInputError: If there would be more ducts than a network may have.
+        """
+        if self.count + segments > MAX_NODES:
+            raise BadInputError(f"growth went beyond {MAX_NODES:,} duct segments", "raise the radius at which it ends")
+        while self.count + segments > len(self._ducts[2]):
+            self._ducts = tuple(np.concatenate([column, np.empty_like(column)]) for column in self._ducts)
+        while self._used + entries > len(self._owner):
+            self._owner = np.concatenate([self._owner, np.empty_like(self._owner)])
+            self._following = np.concatenate([self._following, np.empty_like(self._following)])
+
+    def advance(self, used: int, count: int) -> None:
+        """Take over what a kernel committed to :attr:`world`."""
+        self._used, self.count = used, count
+
+    @property
+    def state(self) -> tuple[tuple[Any, ...], int, int]:
+        """The world as kernels take it, the list entries in use, and the number of segments."""
+        return self.world, self._used, self.count
+
+    @property
+    def world(self) -> tuple[Any, ...]:
+        """Everything that :func:`pancreasgen.network.index.lay` needs to know."""
+        keep = self.clearances
+        rules = (keep.factor, keep.clearance_mm, keep.margin_mm, keep.claim_mm, self.tissue.reach_mm)
+        return (
+            rules, self._organ, self._ducts, self.cells, self.tissue.as_tuple(), self.tissue.lobules(), self._scratch
+        )  # fmt: skip
+
     @property
     def cells(self) -> tuple[Any, ...]:
         """The cell lists as the kernels take them."""
         shape = np.asarray(self._head.shape, np.int64)
-        return self._head, self._following, self._owner, self._organ[1], CELL_MM, shape
+        return self._head, self._following, self._owner, self._organ[1], self.tissue.cell_mm, shape
+
+    # ---- what is asked
 
     def depth(self, points_mm: Floats) -> Floats:
         """Return the signed distance (N,) [mm] to the capsule at points (N, 3)."""
         return np.asarray(geometry.trilinear_many(*self._organ, np.ascontiguousarray(points_mm)))
 
-    def duct_distance(self, points_mm: Floats, leaving: NDArray[np.int64], kin_arc_mm: float) -> Floats:
+    def least_depth(self, start_mm: Floats, end_mm: Floats) -> Floats:
+        """Return the least depth below the capsule along segments (N,) [mm], sampled every 0.25 mm or finer."""
+        return np.asarray(geometry.least_depths(*self._organ, start_mm, end_mm))
+
+    def room_around(self, most_mm: float) -> Floats:
+        """Return the radius up to which each segment has room between its neighbours (S,) [mm], at most most_mm."""
+        return np.asarray(index.room_around(self.count, most_mm, self.world))
+
+    def duct_distance(self, points_mm: Floats, leaving: Ints, kin_arc_mm: float) -> Floats:
         """Return the distance (N,) [mm] to the skin of the nearest duct that is not kin; at most one cell."""
         return np.asarray(index.duct_distance(points_mm, leaving, kin_arc_mm, self._ducts, self.cells, self._scratch))
 
     def pull(
-        self, points_mm: Floats, heading: Floats, label: NDArray[np.int64], reach_mm: Floats | float, cosine: float
+        self, points_mm: Floats, heading: Floats, labels: Ints, looks_mm: tuple[Floats | float, float], cosine: float
     ) -> tuple[Floats, Floats]:
-        """Return the pull (N, 3) of unserved tissue on tips and the number of points (N,)."""
-        reach = np.ascontiguousarray(np.broadcast_to(np.asarray(reach_mm, dtype=np.float64), len(points_mm)))
-        total, count = index.pull(points_mm, heading, label, reach, cosine, self.tissue.as_tuple(), self.cells)
+        """Return the pull (N, 3) of unserved tissue on tips and the number of points (N,).
+
+        Args:
+            points_mm: Tips (N, 3) [mm].
+            heading: Unit vectors (N, 3).
+            labels: Territory and lobule of each tip (N, 2).
+            looks_mm: How far a tip looks, and beyond which distance to a duct tissue is not served [mm].
+            cosine: Cosine of the cone's half angle.
+        """
+        looks = np.empty((len(points_mm), 2))
+        looks[:, 0], looks[:, 1] = looks_mm
+        total, count = serving.pull(points_mm, heading, labels, looks, cosine, self.tissue.as_tuple(), self.cells)
         return np.asarray(total), np.asarray(count)
+
+    def lobule_near(self, points_mm: Floats, labels: Ints, reach_mm: Floats | float) -> Ints:
+        """Return each tip's own lobule, or the nearest one of its territory that nobody drains; −1 for none (N,)."""
+        reach = np.ascontiguousarray(np.broadcast_to(np.asarray(reach_mm, dtype=np.float64), len(points_mm)))
+        return np.asarray(serving.free_lobules(points_mm, labels, reach, self.tissue.lobules()))
+
+    def lobules_near(self, points_mm: Floats, labels: Ints, reach_mm: Floats | float) -> Floats:
+        """Return how many lobules of each tip's territory within reach nobody drains (N,)."""
+        reach = np.ascontiguousarray(np.broadcast_to(np.asarray(reach_mm, dtype=np.float64), len(points_mm)))
+        return np.asarray(serving.count_lobules(points_mm, labels, reach, self.tissue.lobules()))
 
     def _most_entries(self, start: Floats, end: Floats, radii: Floats) -> int:
         """An upper bound of the list entries that candidates can need: all cells of their boxes."""
-        reach = self.rules[0] * radii.max(axis=1, initial=0.0) + self.rules[1]
-        cells = np.floor((np.abs(end - start) + 2.0 * reach[:, None]) / CELL_MM) + 2
+        reach = self.clearances.factor * radii.max(axis=1, initial=0.0) + self.clearances.clearance_mm
+        cells = np.floor((np.abs(end - start) + 2.0 * reach[:, None]) / self.tissue.cell_mm) + 2
         return int(cells.prod(axis=1).sum())
 
 
 def _empty_ducts(size: int) -> tuple[NDArray[Any], ...]:
     return (
-        np.empty((size, 3)),
-        np.empty((size, 3)),
-        np.empty(size),
-        np.empty(size, np.int64),
-        np.empty(size),
-    )
-
-
-def _doubled_ducts(ducts: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
-    return tuple(np.concatenate([column, np.empty_like(column)]) for column in ducts)
+        np.empty((size, 3)), np.empty((size, 3)), np.empty(size), np.empty(size, np.int64), np.empty(size),
+        np.empty((size, 5), np.int64), np.empty(size, np.int64),
+    )  # fmt: skip

@@ -9,6 +9,7 @@ from pancreasgen.base.checks import checked_number, nearest_name
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.network.dilate import HEALTHY, Disease
+from pancreasgen.network.fill import NO_FILLING, Filling
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,25 +18,40 @@ class GrowthRules:
 
     Attributes:
         gamma: Murray's exponent of the finished tree (``radii: bottom_up(gamma = …)``).
-        anchor_mm: Radius of the main duct at its papilla [mm] (``radii: bottom_up(anchor = …)``).
+        anchor_mm: Radius at the major papilla [mm] (``radii: bottom_up(anchor = …)``); 0 for what was drawn there.
         factor: A growing duct reserves factor · radius (``reserve: tube(factor = …)``).
         clearance_mm: Least distance between the skins of two ducts [mm] (``reserve: tube(clearance = …)``).
         margin_mm: Least distance of a duct's skin to the capsule [mm] (``reserve: tube(margin = …)``).
         spacing_mm: Tissue points stand this far apart [mm] (``territory: by_branch(spacing = …)``).
         served_mm: A duct serves the tissue this near to it [mm] (``territory: by_branch(served = …)``).
+        lobular: Code of the module whose first piece claims a lobule (``lobules: … as Twig``), −1 for none.
+        lobule_mm: Tissue is gathered in lobules this wide, each drained by one duct [mm]; 0 for none
+            (``lobules: drained(size = …)``).
+        septum_mm: Thickness of the walls between lobules, where no duct is wanted [mm]
+            (``lobules: drained(septum = …)``).
+        filling: What ``fill: buds(…)`` says.
         disease: What ``dilate:`` and ``beads:`` say.
         by_branch: Whether each side branch owns the tissue nearest to it (the statement ``territory`` is there).
     """
 
     gamma: float = 3.0
-    anchor_mm: float = 1.5
+    anchor_mm: float = 0.0
     factor: float = 1.2
     clearance_mm: float = 0.15
     margin_mm: float = 0.15
     spacing_mm: float = 1.8
     served_mm: float = 1.4
     by_branch: bool = False
+    lobular: int = -1
+    lobule_mm: float = 0.0
+    septum_mm: float = 0.0
+    filling: Filling = NO_FILLING
     disease: Disease = HEALTHY
+
+    @property
+    def claim_mm(self) -> float:
+        """How far from a twig's end the middle of the lobule may be that it drains [mm]."""
+        return 1.6 * self.lobule_mm
 
 
 _AT, _TO = (0.0, 1.0), (0.2, 15.0)
@@ -46,7 +62,12 @@ STATEMENTS: dict[str, dict[str, dict[str, tuple[str, float, float]]]] = {
             "factor": ("factor", 1.0, 3.0), "clearance": ("clearance_mm", 0.0, 3.0), "margin": ("margin_mm", 0.0, 3.0),
         },
     },
-    "territory": {"by_branch": {"spacing": ("spacing_mm", 0.5, 10.0), "served": ("served_mm", 0.2, 10.0)}},
+    "territory": {"by_branch": {"spacing": ("spacing_mm", 0.3, 10.0), "served": ("served_mm", 0.2, 10.0)}},
+    "lobules": {"drained": {"size": ("lobule_mm", 1.5, 20.0), "septum": ("septum_mm", 0.0, 3.0)}},
+    "fill": {
+        "buds": {"within": ("within_mm", 0.3, 10.0), "piece": ("piece_mm", 0.1, 5.0), "r": ("radius_mm", 0.005, 0.5),
+                 "room": ("room", 1.0, 5.0)},
+    },
     "dilate": {
         "upstream": {"at": ("at", *_AT), "to": ("to_mm", *_TO)},
         "segment": {"start": ("start", *_AT), "end": ("end", *_AT), "to": ("to_mm", *_TO)},
@@ -65,6 +86,7 @@ def growth_rules(grammar: Grammar) -> GrowthRules:
     """
     values: dict[str, float] = {}
     disease: dict[str, Any] = {}
+    filling: dict[str, float] = {}
     for name, statement in grammar.statements.items():
         if name not in STATEMENTS:
             raise BadInputError(f"the growth engine has no statement `{name}:`", f"it knows {', '.join(STATEMENTS)}")
@@ -81,8 +103,28 @@ def growth_rules(grammar: Grammar) -> GrowthRules:
                 hint = (f"did you mean `{near}`?\n" if near else "") + f"`{function}` takes {', '.join(known)}"
                 raise BadInputError(f"`{name}: {function}` has no argument `{key}`", hint)
             field, low, high = known[key]
-            target = disease if name in ("dilate", "beads") else values
+            target = {"dilate": disease, "beads": disease, "fill": filling}.get(name, values)
             target[field] = checked_number(f"{key} in `{name}:`", number, low, high)
     if disease.get("kind") and "to_mm" not in disease:
         raise BadInputError("`dilate:` does not say how wide", "add the radius, such as to = 3.5 mm")
-    return GrowthRules(**values, by_branch="territory" in grammar.statements, disease=Disease(**disease))
+    lobular = _module(grammar, "lobules") if "lobules" in grammar.statements else -1
+    return GrowthRules(
+        **values,
+        lobular=lobular,
+        by_branch="territory" in grammar.statements,
+        filling=Filling(**filling),
+        disease=Disease(**disease),
+    )
+
+
+def _module(grammar: Grammar, name: str) -> int:
+    """Return the code of the module that a statement names with ``as``."""
+    module = grammar.statements[name].module
+    if module not in grammar.symbols:
+        raise BadInputError(
+            f"`{name}:` does not say as which module"
+            if not module
+            else f"`{name}:` names `{module}`, which no rule has",
+            "add it, such as `lobules: drained(size = 5 mm) as Twig`: its first piece claims a lobule",
+        )
+    return grammar.symbols.index(module)

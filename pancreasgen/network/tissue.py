@@ -1,17 +1,20 @@
-"""Tissue as points that want a duct: a jittered lattice inside the organ, sorted by cell of the duct index."""
+"""Tissue as points that want a duct, gathered in lobules: a jittered lattice, sorted by cell of the duct index."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from pancreasgen.base.chance import Chance
 from pancreasgen.network.geometry import trilinear_many
 from pancreasgen.organ.organ import Organ
 
-CELL_MM = 2.5
+CELL_SPACINGS, FAR_SPACINGS = 2.1, 3.4
+"""Side of a cell of the duct index, and the distance up to which tissue knows its nearest duct, in spacings."""
 
 
 @dataclass(slots=True, eq=False)
@@ -21,39 +24,98 @@ class Tissue:
     Attributes:
         points_mm: Positions (P, 3) [mm], sorted by cell.
         first: Where each cell's points begin (cells + 1,).
-        served: Whether a duct is near enough (P,).
+        far_mm: Distance to the nearest duct's middle line (P,) [mm]; ``reach_mm`` where none is that near.
         label: Territory of each point (P,), −1 as long as nobody owns it.
+        lobule: Lobule of each point (P,).
+        seed_mm: Middle of each lobule (L, 3) [mm].
+        owner: First segment of the duct that drains each lobule (L,), −1 as long as none does.
+        lobule_label: Territory of each lobule (L,).
+        cell_mm: Side of a cell of the duct index [mm].
+        reach_mm: Distances to ducts are known up to here [mm].
     """
 
     points_mm: NDArray[np.float64]
     first: NDArray[np.int64]
-    served: NDArray[np.bool_]
+    far_mm: NDArray[np.float64]
     label: NDArray[np.int64]
+    lobule: NDArray[np.int64]
+    seed_mm: NDArray[np.float64]
+    owner: NDArray[np.int64]
+    lobule_label: NDArray[np.int64]
+    cell_mm: float
+    reach_mm: float
 
-    def as_tuple(self) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-        """Return the columns as the kernels take them."""
-        return self.points_mm, self.first, self.served, self.label
+    def as_tuple(self) -> tuple[NDArray[Any], ...]:
+        """Return the columns of the points as the kernels take them."""
+        return self.points_mm, self.first, self.far_mm, self.label, self.lobule
+
+    def lobules(self) -> tuple[NDArray[Any], ...]:
+        """Return the columns of the lobules as the kernels take them."""
+        return self.seed_mm, self.owner, self.lobule_label
 
 
-def sow(organ: Organ, spacing_mm: float, depth_mm: float, chance: Chance) -> Tissue:
-    """Sow tissue points: one in each cube of spacing_mm, at a random place in it, deeper than depth_mm in the organ."""
-    grid = organ.distance.grid
-    low = np.asarray(grid.origin_mm)
-    counts = np.ceil(np.array(grid.shape) * grid.spacing_mm / spacing_mm).astype(int)
-    corners = np.stack(np.meshgrid(*[np.arange(n) for n in counts], indexing="ij"), axis=-1).reshape(-1, 3)
-    points = low + spacing_mm * (corners + chance.generator().random(corners.shape))
-    inside = trilinear_many(organ.distance.data, low, float(grid.spacing_mm[0]), points) > depth_mm
-    points = points[inside]
-    shape = cell_shape(organ)
-    cell = np.floor((points - low) / CELL_MM).astype(np.int64)
+@dataclass(frozen=True, slots=True)
+class Sowing:
+    """How tissue is sown.
+
+    Attributes:
+        spacing_mm: One point stands in each cube of this side [mm].
+        depth_mm: No point lies nearer to the capsule [mm].
+        lobule_mm: Lobules are about this wide [mm]; 0 for one lobule that is the whole organ.
+        septum_mm: Between lobules a wall of this thickness is left without points [mm].
+    """
+
+    spacing_mm: float
+    depth_mm: float
+    lobule_mm: float = 0.0
+    septum_mm: float = 0.0
+
+
+def sow(organ: Organ, how: Sowing, chance: Chance) -> Tissue:
+    """Sow tissue points in an organ and gather them in lobules (cells of a Voronoi diagram of jittered seeds)."""
+    points = _lattice(organ, how.spacing_mm, how.depth_mm, chance)
+    lobule, seeds = np.zeros(len(points), np.int64), np.zeros((0, 3))
+    if how.lobule_mm > 0.0 and len(points):
+        seeds = _lattice(organ, how.lobule_mm, min(how.depth_mm + 0.25 * how.lobule_mm, 1.0), chance.sub("lobules"))
+    if len(seeds) > 1:
+        found: Any = cKDTree(seeds).query(points, k=2)
+        distance, near = np.asarray(found[0]), np.asarray(found[1])
+        apart = np.linalg.norm(seeds[near[:, 0]] - seeds[near[:, 1]], axis=1)
+        wall = (distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2.0 * apart)  # distance to the plane between two seeds
+        inside = wall >= 0.5 * how.septum_mm
+        points, lobule = points[inside], near[inside, 0]
+    side, reach = CELL_SPACINGS * how.spacing_mm, FAR_SPACINGS * how.spacing_mm
+    low, shape = np.asarray(organ.distance.grid.origin_mm), cell_shape(organ, side)
+    cell = np.floor((points - low) / side).astype(np.int64)
     flat = np.ravel_multi_index(tuple(np.clip(cell, 0, np.array(shape) - 1).T), shape)
     order = np.argsort(flat, kind="stable")
-    first = np.searchsorted(flat[order], np.arange(int(np.prod(shape)) + 1))
-    return Tissue(points[order], first.astype(np.int64), np.zeros(len(points), np.bool_), np.full(len(points), -1))
+    first = np.searchsorted(flat[order], np.arange(int(np.prod(shape)) + 1)).astype(np.int64)
+    many, lobules = len(points), len(seeds)
+    return Tissue(
+        points[order], first, np.full(many, reach), np.full(many, -1), lobule[order].astype(np.int64),
+        seeds, np.full(lobules, -1), np.full(lobules, -1), side, reach,
+    )  # fmt: skip
 
 
-def cell_shape(organ: Organ) -> tuple[int, int, int]:
+def _lattice(organ: Organ, spacing_mm: float, depth_mm: float, chance: Chance) -> NDArray[np.float64]:
+    """Return one point at a random place in each cube of spacing_mm, where it lies deeper than depth_mm (N, 3)."""
+    grid = organ.distance.grid
+    low, side = np.asarray(grid.origin_mm), float(grid.spacing_mm[0])
+    counts = np.ceil(np.array(grid.shape) * side / spacing_mm).astype(int)
+    voxel = [
+        np.minimum(np.rint((np.arange(n) + 0.5) * spacing_mm / side).astype(int), top - 1)
+        for n, top in zip(counts, grid.shape, strict=True)
+    ]
+    # The middle of a cube tells whether any of it can lie deep enough: a distance changes by at most 1 mm a mm.
+    reach = np.sqrt(3.0) * (0.5 * spacing_mm + 0.5 * side)
+    corners = np.argwhere(organ.distance.data[np.ix_(*voxel)] > depth_mm - reach)
+    points = low + spacing_mm * (corners + chance.generator().random(corners.shape))
+    inside = trilinear_many(organ.distance.data, low, side, points) > depth_mm
+    return np.ascontiguousarray(points[inside])
+
+
+def cell_shape(organ: Organ, side_mm: float) -> tuple[int, int, int]:
     """Return the number of cells of the duct index along x, y, z."""
     grid = organ.distance.grid
-    counts = np.floor((np.array(grid.shape) - 1) * grid.spacing_mm / CELL_MM).astype(int) + 1
+    counts = np.floor((np.array(grid.shape) - 1) * grid.spacing_mm / side_mm).astype(int) + 1
     return int(counts[0]), int(counts[1]), int(counts[2])

@@ -42,19 +42,21 @@ class Axis:
 
 
 class Trunk:
-    """The segments of the main duct that are laid so far: ends (T, 3) [mm] and committed ids (T,)."""
+    """The segments of the main duct that are laid so far: ends (T, 3) [mm], committed ids (T,), arc lengths (T,)."""
 
     def __init__(self) -> None:
         """Begin without a duct."""
         self._ends: list[Floats] = []
         self._ids: list[NDArray[np.int64]] = []
+        self._arcs: list[Floats] = [np.zeros(1)]
         self._tree: cKDTree | None = None
 
-    def add(self, ends_mm: Floats, ids: NDArray[np.int64]) -> None:
-        """Add committed segments."""
+    def add(self, starts_mm: Floats, ends_mm: Floats, ids: NDArray[np.int64]) -> None:
+        """Add committed segments, one after the other."""
         if len(ids):
             self._ends.append(ends_mm)
             self._ids.append(ids)
+            self._arcs.append(self._arcs[-1][-1] + np.cumsum(np.linalg.norm(ends_mm - starts_mm, axis=1)))
             self._tree = None
 
     def nearest(self, points_mm: Floats) -> tuple[NDArray[np.int64], Floats, Floats]:
@@ -62,11 +64,20 @@ class Trunk:
 
         Without a duct the segment is −1 and the distance 999 mm.
         """
+        place, distance = self._query(points_mm)
+        if not self._ids:
+            return np.full(len(points_mm), -1, np.int64), np.array(points_mm), distance
+        return np.concatenate(self._ids)[place], np.concatenate(self._ends)[place], distance
+
+    def arc(self, points_mm: Floats) -> Floats:
+        """Return how far along the duct the end nearest to each point lies (N,) [mm]; 0 without a duct."""
+        place, _ = self._query(points_mm)
+        return np.concatenate(self._arcs[1:])[place] if self._ids else np.zeros(len(points_mm))
+
+    def _query(self, points_mm: Floats) -> tuple[NDArray[np.int64], Floats]:
         if not self._ids or not len(points_mm):
-            many = len(points_mm)
-            return np.full(many, -1, np.int64), np.array(points_mm), np.full(many, NOWHERE_MM)
-        ends = np.concatenate(self._ends)
+            return np.zeros(len(points_mm), np.int64), np.full(len(points_mm), NOWHERE_MM)
         if self._tree is None:
-            self._tree = cKDTree(ends)
+            self._tree = cKDTree(np.concatenate(self._ends))
         distance, place = self._tree.query(points_mm)
-        return np.concatenate(self._ids)[place], ends[place], np.asarray(distance)
+        return np.asarray(place, dtype=np.int64), np.asarray(distance)

@@ -20,7 +20,7 @@ class TestHumanPancreas(DuctGrammar):
     def test_the_accessory_duct_joins_the_main_duct(self) -> None:
         """Who has one has one loop; it opens 15 to 55 mm from the papilla (published 32.7 ± 12.5)."""
         for seed in self.seeds:
-            network, _, found = grown(self.name, seed, p_acc="1")
+            network, _, found = grown(self.name, seed, p_acc="1", p_open="1", p_div="0")
             assert loops(network) == 1
             assert 12 < found["accessory_duct_length_mm"] < 50
             node = int(np.argmax(np.bincount(network.segments[:, 1])))
@@ -129,7 +129,7 @@ class TestChronicPancreatitis(DuctGrammar):
     def test_the_accessory_duct_joins_the_wide_one(self) -> None:
         """Only the main duct keeps the room of the disease free, so the accessory duct fits beside it and joins."""
         for seed in self.seeds:
-            assert loops(grown(self.name, seed, p_acc="1")[0]) == 1
+            assert loops(grown(self.name, seed, p_acc="1", p_open="1")[0]) == 1
 
 
 class TestMainDuctIpmn(DuctGrammar):

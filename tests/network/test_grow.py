@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -11,10 +13,10 @@ from pancreasgen.dataset.grammars import find_grammar
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.network.geometry import segment_distance
 from pancreasgen.network.grow import grow
-from pancreasgen.network.ledger import Ledger
+from pancreasgen.network.ledger import Clearances, Ledger
 from pancreasgen.network.measure import measure, region_of
 from pancreasgen.network.network import DuctNetwork, Kind
-from pancreasgen.network.tissue import sow
+from pancreasgen.network.tissue import Sowing, sow
 from pancreasgen.organ.axis import SHAPES
 from pancreasgen.organ.gland import Gland, shape_organ
 from pancreasgen.organ.landmarks import sample_with_gradient
@@ -144,9 +146,10 @@ def test_same_chance_same_tree(network, organ):
 def test_parameters_reach_the_tree(organ):
     """The radius at the papilla is the parameter's; skipping most buds leaves fewer side branches."""
     wide = grow(GRAMMAR, organ, {"r_head": 2.2}, Chance(1, 0, "growth"))
-    bare = grow(GRAMMAR, organ, {"skip": 0.8}, Chance(1, 0, "growth"))
     assert wide.radius_mm.max() == pytest.approx(2.2)
-    usual = grow(GRAMMAR, organ, {}, Chance(1, 0, "growth"))
+    text = re.sub(r"fill: .*", "", GRAMMAR.text)  # which would bud from the main duct itself where branches are missing
+    rules = parse_grammar(text, id="unfilled", file="")
+    bare, usual = (grow(rules, organ, {"skip": skip}, Chance(1, 0, "growth")) for skip in (0.8, 0.15))
     assert measure(bare, organ)["num_side_branches"] < 0.6 * measure(usual, organ)["num_side_branches"]
 
 
@@ -186,12 +189,12 @@ def test_regions_of_the_main_duct_follow_each_other(network, organ):
 
 def test_each_tip_looks_as_far_as_it_says(organ):
     """`unserved(d)` counts tissue within each tip's own d, as brute force over the points does."""
-    tissue = sow(organ, 1.7, 0.15, Chance(1, 0, "tissue"))
-    ledger = Ledger(organ, tissue, (1.2, 0.15, 0.15, 1.5))
+    tissue = sow(organ, Sowing(1.7, 0.15), Chance(1, 0, "tissue"))
+    ledger = Ledger(organ, tissue, Clearances())
     tips = np.repeat(organ.axis_mm[200][None], 3, axis=0)
     ahead = np.tile([1.0, 0.0, 0.0], (3, 1))
     reach = np.array([2.0, 5.0, 9.0])
-    _, count = ledger.pull(tips, ahead, np.full(3, -1), reach, 0.2)
+    _, count = ledger.pull(tips, ahead, np.full((3, 2), -1), (reach, 1.5), 0.2)
     offset = tissue.points_mm - tips[0]
     far = np.linalg.norm(offset, axis=1)
     inside = offset[:, 0] >= 0.2 * far

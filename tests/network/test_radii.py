@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pancreasgen.base.chance import Chance
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.network.prune import settle
-from pancreasgen.network.radii import bottom_up, count_ends
+from pancreasgen.network.radii import Calibre, bottom_up, count_ends
 from pancreasgen.network.rules import GrowthRules
 from pancreasgen.network.tree import Tree
 from pancreasgen.organ.organ import Organ
@@ -23,7 +22,7 @@ def random_tree(rng: np.random.Generator, size: int) -> np.ndarray:
 def test_murray_holds_at_every_fork(gamma):
     """r₀^γ = Σ rᵢ^γ to 1e-12 at every fork of a random tree, and the root has the anchor's radius."""
     parent = random_tree(np.random.default_rng(1), 400)
-    radius = bottom_up(parent, np.zeros(400, np.int16), {0: 1.65}, gamma)
+    radius = bottom_up(parent, np.zeros(400, np.int16), Calibre(gamma, {0: 1.65}))
     sums = np.zeros(400)
     np.add.at(sums, parent[1:], radius[1:] ** gamma)
     inner = np.unique(parent[1:])
@@ -60,7 +59,8 @@ def star(lengths: list[float]) -> Tree:
 
 def test_what_leaves_the_organ_is_cut():
     """Of three branches in a ball of 10 mm the one that reaches 12 mm is cut; the radii are those of the rest."""
-    tree = settle(star([4.0, 5.0, 12.0]), ball(10.0), {0: 1.0}, GrowthRules(margin_mm=0.1), Chance(0, 0, "growth"))
+    tree, stayed = settle(star([4.0, 5.0, 12.0]), ball(10.0), Calibre(3.0, {0: 1.0}), GrowthRules(margin_mm=0.1))
+    assert stayed.tolist() == [True, True, True, False]
     assert len(tree.parent) == 3
     assert tree.radius_mm == pytest.approx([1.0, 0.5 ** (1 / 3), 0.5 ** (1 / 3)])
 
@@ -68,7 +68,7 @@ def test_what_leaves_the_organ_is_cut():
 def test_a_trunk_that_does_not_fit_is_an_error():
     """If the main duct itself is wider than the organ, the letter says what to lower."""
     with pytest.raises(BadInputError, match="no duct tree fits"):
-        settle(star([0.5]), ball(3.0), {0: 5.0}, GrowthRules(margin_mm=0.1), Chance(0, 0, "growth"))
+        settle(star([0.5]), ball(3.0), Calibre(3.0, {0: 5.0}), GrowthRules(margin_mm=0.1))
 
 
 def test_a_branch_starts_with_its_own_radius():

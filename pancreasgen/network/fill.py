@@ -1,0 +1,271 @@
+"""The fill pass: buds from the nearest duct into tissue that the rules left too far from any.
+
+The farthest tissue comes first. A bud leaves the end of a duct that has room for one more, at a natural angle, and runs
+in short, slightly curved pieces until the tissue is served; every piece is tried like any other (contained, clear of
+other ducts), and if it does not fit, shorter and to the sides.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from pancreasgen.network.capacity import add_end, capacity, deeper, spare
+from pancreasgen.network.index import ACCEPTED, JOINT, LABEL, LOBULE, ORDER, lay
+from pancreasgen.network.ledger import Ledger
+from pancreasgen.network.radii import Calibre
+from pancreasgen.network.serving import cell_box
+
+Floats = NDArray[np.float64]
+
+_ROUNDS, _TRIES, _SEARCHES = 6, 3, 2
+_ANYWHERE_MM, _STRAIGHT_MM = 25.0, 4.0
+_CHOICES, _PIECES, _ENTRIES = 16, 60, 27
+_WIDEST_MM, _FAR = 0.9, 1.3
+_OTHER_LOBULE_MM, _OTHER_BRANCH_MM, _TRUNK_MM = 1.0, 1.0, 4.0
+_AHEAD, _LEAST, _BACK = 0.30, 0.90, -0.35  # cosines: a tip goes on below 72°, a bud leaves at 26–110°
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What ``fill: buds(…)`` asks for.
+
+    Attributes:
+        within_mm: No tissue may be further from a duct's middle line [mm]; 0 for no fill pass.
+        piece_mm: Mean length of one piece [mm].
+        radius_mm: Radius that the narrowest ducts are expected to have in the end [mm].
+        room: A bud reserves room · radius, so that it may carry buds of its own.
+    """
+
+    within_mm: float = 0.0
+    piece_mm: float = 0.9
+    radius_mm: float = 0.08
+    room: float = 1.5
+
+    def bounds_mm(self) -> tuple[float, ...]:
+        """Return the bounds of the passes, the last one the wanted."""
+        return tuple(self.within_mm * factor for factor in (2.0, 1.6, 1.25, 1.0))
+
+
+NO_FILLING = Filling()
+
+
+def fill_gaps(ledger: Ledger, filling: Filling, calibre: Calibre, noise: Floats, *, last: bool = False) -> None:
+    """Bud until no tissue is further than asked from a duct, or nothing more fits.
+
+    A duct that carries one more end gets wider, and so does every duct below it. So a bud is laid only where each of
+    them has room to spare: between the capsule and its neighbours, as they reserved it.
+
+    Args:
+        ledger: The committed ducts; new ones are committed to it.
+        filling: What is asked for.
+        calibre: How radii follow from the ends.
+        noise: Numbers of mean 0 and SD 1 for each tissue point (P, 4): three of a bend, one of a length.
+        last: In the end, tissue that still is far (1.3 times the bound) gets a bud even from a duct that has more room
+            than it reserved.
+    """
+    if filling.within_mm <= 0.0 or not ledger.count:
+        return
+    far, pass_on = ledger.tissue.far_mm, _Pass(ledger, filling, calibre, noise)
+    for bound in filling.bounds_mm():
+        for _ in range(_ROUNDS):
+            before = ledger.count
+            gaps = pass_on.run(bound, far > bound)
+            if ledger.count == before and not (pass_on.tries[gaps] < _TRIES).any():
+                break
+    if last:
+        pass_on.tries[:] = _TRIES - 1
+        pass_on.run(filling.within_mm, far > _FAR * filling.within_mm, widest_mm=_WIDEST_MM)
+
+
+class _Pass:
+    """What passes share: how often each gap was tried in vain, and how deep each duct lies."""
+
+    def __init__(self, ledger: Ledger, filling: Filling, calibre: Calibre, noise: Floats) -> None:
+        self.ledger, self.filling, self.calibre, self.noise = ledger, filling, calibre, noise
+        self.tries, self._depth_mm = np.zeros(len(noise), np.int64), np.empty(0)
+
+    def run(self, bound_mm: float, wanted: NDArray[np.bool_], widest_mm: float = 0.0) -> NDArray[np.int64]:
+        """Bud towards the wanted points (P,) that were not tried too often, the farthest first; return them."""
+        ledger, filling, done = self.ledger, self.filling, 0
+        gaps = np.flatnonzero(wanted & (self.tries < _TRIES))
+        gaps = gaps[np.argsort(-ledger.tissue.far_mm[gaps], kind="stable")]
+        bud = (bound_mm, filling.piece_mm, filling.room * filling.radius_mm)
+        while done < len(gaps):
+            ledger.make_room(4 * _PIECES, 4 * _PIECES * _ENTRIES)
+            self._depth_mm = deeper(ledger, self._depth_mm)
+            around = ledger.room_around(widest_mm) if widest_mm else 0.0
+            load = capacity(ledger, self.calibre, self._depth_mm, around)
+            done, *state = _fill(gaps, done, bud, (self.noise, self.tries), load, *ledger.state)
+            ledger.advance(*state)
+        return gaps
+
+
+@njit(cache=True)
+def _fill(
+    gaps: Any, done: int, bud: Any, points_know: Any, load: Any, world: Any, used: int, count: int
+) -> tuple[int, int, int]:
+    """Bud towards gaps from number ``done`` on, as long as there is room; return how far it came, used and count."""
+    bound, piece, radius = bud
+    noise, hopeless = points_know
+    nowhere = world[0][4]
+    points, _, far, label, lobule = world[4]
+    room, entries = len(world[2][2]) - _PIECES, len(world[3][2]) - _PIECES * _ENTRIES
+    choices = np.empty(_CHOICES, np.int64)
+    while done < len(gaps) and count <= room and used <= entries:
+        gap = gaps[done]
+        done += 1
+        if far[gap] <= bound:
+            continue
+        first, tries = count, hopeless[gap]
+        reach = 2.5 * bound
+        if tries >= 2 and far[gap] > 1.5 * bound:
+            reach = _ANYWHERE_MM if tries == _TRIES - 1 and far[gap] >= nowhere else 6.0 * bound
+        for _ in range(_SEARCHES):
+            found = _feeders(points[gap], label[gap], lobule[gap], reach, load, world, choices)
+            refused = 0
+            for choice in choices[:found]:
+                if not spare(choice, load, world[2]):
+                    refused += 1
+                    continue
+                used, count = _chain(choice, gap, (bound, piece, radius), noise[gap], world, used, count)
+                if count > first:
+                    add_end(choice, (first, count), load, world)
+                    break
+            if count > first or refused == 0:
+                break
+        hopeless[gap] += count == first
+    return done, used, count
+
+
+@njit(cache=True)
+def _feeders(point: Any, label: int, lobule: int, reach: float, load: Any, world: Any, choices: Any) -> int:
+    """Write the ducts from whose end a bud would reach a point best, the best first; return how many."""
+    starts, ends, _, _, _, marks, children = world[2]
+    cells, scratch, full = world[3], world[6], load[4]
+    head, following, owner, _, _, _ = cells
+    low, high = scratch[0], scratch[1]
+    cell_box(point, point, reach, cells, low, high)
+    cost = np.full(len(choices), np.inf)
+    found = 0
+    for i in range(low[0], high[0] + 1):
+        for j in range(low[1], high[1] + 1):
+            for k in range(low[2], high[2] + 1):
+                entry = head[i, j, k]
+                while entry >= 0:
+                    duct = owner[entry]
+                    entry = following[entry]
+                    if children[duct] > 1 or marks[duct, JOINT] >= 0 or (children[duct] == 1 and full[duct]):
+                        continue
+                    far, cosine = _towards(point, starts[duct], ends[duct])
+                    if far > reach or far < 1e-6:
+                        continue
+                    if (children[duct] == 0 and cosine < _AHEAD) or (children[duct] == 1 and cosine < _BACK):
+                        continue
+                    if children[duct] == 0:
+                        far += 1.0
+                    if children[duct] == 1 and cosine > _LEAST:
+                        far += 2.0
+                    if marks[duct, LOBULE] != lobule:
+                        far += _OTHER_LOBULE_MM
+                    if marks[duct, LABEL] != label:
+                        far += _OTHER_BRANCH_MM
+                    if marks[duct, ORDER] == 0:
+                        far += _TRUNK_MM
+                    place = len(choices)
+                    while place > 0 and far < cost[place - 1]:
+                        place -= 1
+                    if (
+                        place == len(choices)
+                        or (place < found and choices[place] == duct)
+                        or _has(choices, found, duct)
+                    ):
+                        continue
+                    found = min(found + 1, len(choices))
+                    for m in range(found - 1, place, -1):
+                        cost[m], choices[m] = cost[m - 1], choices[m - 1]
+                    cost[place], choices[place] = far, duct
+    return found
+
+
+@njit(cache=True)
+def _has(choices: Any, found: int, duct: int) -> bool:
+    for n in range(found):  # noqa: SIM110 (numba compiles no generator)
+        if choices[n] == duct:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _towards(point: Any, start: Any, end: Any) -> tuple[float, float]:
+    """Return the distance from a segment's end to a point, and the cosine of the turn that leads there."""
+    dx, dy, dz = point[0] - end[0], point[1] - end[1], point[2] - end[2]
+    hx, hy, hz = end[0] - start[0], end[1] - start[1], end[2] - start[2]
+    far = math.sqrt(dx * dx + dy * dy + dz * dz)
+    length = math.sqrt(hx * hx + hy * hy + hz * hz)
+    return far, (dx * hx + dy * hy + dz * hz) / max(far * length, 1e-18)
+
+
+@njit(cache=True)
+def _chain(duct: int, gap: int, bud: Any, noise: Any, world: Any, used: int, count: int) -> tuple[int, int]:
+    """Lay pieces from the end of a duct towards a gap until it is served; return used and count."""
+    bound, piece, radius = bud
+    points, _, far, label, lobule = world[4]
+    starts, ends, reserved, _, _, marks, children = world[2]
+    radii, mine = np.full(2, radius), marks[duct].copy()
+    mine[JOINT] = -1
+    mine[LOBULE], mine[LABEL] = lobule[gap], label[gap]
+    mine[ORDER] = max(mine[ORDER] + children[duct], 1)  # what goes on from the main duct's tip is a branch of it
+    parent = duct
+    heading = ends[duct] - starts[duct]
+    heading /= math.sqrt((heading * heading).sum())
+    for n in range(_PIECES - 1):
+        tip = ends[parent]
+        aim = points[gap] - tip
+        away = math.sqrt((aim * aim).sum())
+        if far[gap] <= 0.75 * bound or away < 0.2:
+            break
+        aim /= away
+        bend = noise[:3] if n % 2 == 0 else -noise[:3]
+        if n == 0 and children[duct] == 1:
+            side = aim - heading * (aim * heading).sum()
+            side /= max(math.sqrt((side * side).sum()), 1e-9)
+            way = aim + 0.35 * side + 0.15 * bend
+        else:
+            way = 0.6 * heading + aim + (0.25 if away < _STRAIGHT_MM else 0.5) * bend
+        way /= math.sqrt((way * way).sum())
+        length = min(piece * max(1.0 + 0.25 * noise[3], 0.5), max(away, 0.4))
+        if n == 0:
+            length = max(length, 1.4 * reserved[duct])
+        before = count
+        used, count = _piece(tip, way, length, (radii, mine, parent), world, used, count)
+        if count == before:
+            break
+        parent = count - 1
+        heading = way
+    return used, count
+
+
+@njit(cache=True)
+def _piece(tip: Any, way: Any, length: float, duct: Any, world: Any, used: int, count: int) -> tuple[int, int]:
+    """Lay one piece as it is, else shorter, else turned to one of four sides; return used and count."""
+    radii, mine, parent = duct
+    across = np.cross(way, np.array([0.0, 0.0, 1.0]) if abs(way[2]) < 0.9 else np.array([1.0, 0.0, 0.0]))
+    across /= math.sqrt((across * across).sum())
+    over = np.cross(way, across)
+    for turn in range(6):
+        if turn < 2:
+            stop = tip + way * (length if turn == 0 else 0.6 * length)
+        else:
+            lean = across if turn < 4 else over
+            stop = tip + length * 0.8 * (0.8 * way + (0.6 if turn % 2 == 0 else -0.6) * lean)
+        stop = np.round(stop * 1000.0) / 1000.0
+        outcome, used = lay(tip, stop, radii, mine, parent, world, used, count)
+        if outcome == ACCEPTED:
+            return used, count + 1
+    return used, count
