@@ -43,7 +43,7 @@ def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         ("generate -o x --set gland.length_mm=nan", 2, "from 80 to 220 mm, not nan"),
         ("generate -o x --set gland.length_mm", 2, "--set wants KEY=VALUE"),
         ("generat -o x", 2, "Did you mean `generate`?"),
-        ("grow human_pancreas -o ducts.obj", 2, "must end in one of .graphml .swc .vtp .ply .png .html"),
+        ("grow human_pancreas -o ducts.obj", 2, "must end in one of .graphml .swc .vtp .ply .glb .png .html"),
         ("phantom -o labels.nrrd", 2, "must end in .nii.gz"),
         ("scan v.nii.gz -o ct.nii.gz", 2, "either --hu or --labels TABLE.csv"),
         ("scan v.nii.gz --hu --labels t.csv -o ct.nii.gz", 2, "either --hu or --labels TABLE.csv"),
