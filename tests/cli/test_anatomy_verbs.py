@@ -23,7 +23,7 @@ def test_grow_writes_what_the_suffix_says(suffix: str, tmp_path: Path, capsys: p
 
 
 def test_swc_and_graphml_hold_the_same_tree(tmp_path: Path) -> None:
-    """Both formats of one seed have the same total length within 0.1 %; SWC has a node more for each branch that begins."""
+    """Both formats of one seed have the same total length within 0.1 %; SWC has a node more for each new branch."""
     for suffix in ("swc", "graphml"):
         assert main(["grow", "human_pancreas", "--seed", "2", "-o", str(tmp_path / f"d.{suffix}"), "-q"]) == 0
     rows = np.loadtxt(tmp_path / "d.swc")
