@@ -40,7 +40,7 @@ def command(
     """
     from pancreasgen.base.errors import UsageError
     from pancreasgen.dataset.disk import check_output, write_output
-    from pancreasgen.dataset.ducts_io import SUFFIXES
+    from pancreasgen.dataset.ducts_io import SUFFIXES, lost_in_swc
 
     known = PICTURES if watch else (*SUFFIXES, *PICTURES)
     if out.suffix not in known:
@@ -57,6 +57,8 @@ def command(
     grown = grow_now(settings, wish, quiet)
     write_output(out, content_of(out.suffix, grown))
     if not quiet:
+        for loss in lost_in_swc(grown.network) if out.suffix == ".swc" else ():
+            click.echo(f"note: {loss}", err=True)
         click.echo(grown.summary)
         click.echo(f"open {out}")
     return 0

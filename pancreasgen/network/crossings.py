@@ -27,13 +27,12 @@ def crossings(tree: Tree, clearance_mm: float) -> NDArray[np.int64]:
     if not len(tree.parent):
         return np.zeros((0, 2), np.int64)
     radius = np.maximum(tree.proximal_radius_mm(), tree.radius_mm)
-    reach = radius
     length = np.linalg.norm(tree.end_mm - tree.start_mm, axis=1)
     side = max(_CELL_LENGTHS * float(length.mean()), 0.25)
-    low = np.minimum(tree.start_mm, tree.end_mm).min(axis=0) - reach.max()
-    high = np.maximum(tree.start_mm, tree.end_mm).max(axis=0) + reach.max()
+    low = np.minimum(tree.start_mm, tree.end_mm).min(axis=0) - radius.max()
+    high = np.maximum(tree.start_mm, tree.end_mm).max(axis=0) + radius.max()
     shape = np.floor((high - low) / side).astype(np.int64) + 1
-    boxes = np.floor((np.abs(tree.end_mm - tree.start_mm) + 2.0 * reach[:, None]) / side) + 2
+    boxes = np.floor((np.abs(tree.end_mm - tree.start_mm) + 2.0 * radius[:, None]) / side) + 2
     entries = int(boxes.prod(axis=1).sum())
     cells = (
         np.full(tuple(shape), -1, np.int64), np.empty(entries, np.int64), np.empty(entries, np.int64), low, side,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pancreasgen.base.chance import Chance
-from pancreasgen.network.geometry import segment_distance, trilinear_many
+from pancreasgen.network.geometry import least_depths, segment_distance
 from pancreasgen.network.index import kinship, near_kin
 from pancreasgen.network.tree import Tree, trunk_rows
 from pancreasgen.network.trunk import Axis
@@ -24,7 +24,7 @@ from pancreasgen.organ.organ import Organ
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 
-SAFETY_MM, _SAMPLES = 0.2, 9
+SAFETY_MM = 0.2
 """What a widened duct leaves to the capsule beyond the margin, since its depth is known at samples only [mm]."""
 _NECK_MM, _GRAPE_MM, _CYST_MM = 1.5, 4.5, 15.0
 _GRAPE_SHARE = 0.6  # of a branch's cysts, the radius of those on its twigs
@@ -168,12 +168,10 @@ def _stems(tree: Tree, first: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]
 
 
 def least_depth_mm(organ: Organ, start_mm: Floats, end_mm: Floats) -> Floats:
-    """Return the least depth below the capsule along segments (M,) [mm], at nine points of each."""
+    """Return the least depth below the capsule along segments (M,) [mm], sampled every 0.25 mm or finer."""
     grid = organ.distance.grid
-    share = np.linspace(0.0, 1.0, _SAMPLES)[:, None, None]
-    points = ((1.0 - share) * start_mm + share * end_mm).reshape(-1, 3)
     place = (organ.distance.data, np.asarray(grid.origin_mm), float(grid.spacing_mm[0]))
-    return np.asarray(trilinear_many(*place, np.ascontiguousarray(points))).reshape(_SAMPLES, -1).min(axis=0)
+    return np.asarray(least_depths(*place, np.ascontiguousarray(start_mm), np.ascontiguousarray(end_mm)))
 
 
 def _room(tree: Tree, organ: Organ, margin_mm: float) -> Floats:

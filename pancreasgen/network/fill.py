@@ -25,9 +25,12 @@ Floats = NDArray[np.float64]
 
 _ROUNDS, _TRIES, _SEARCHES = 6, 3, 2
 _ANYWHERE_MM, _STRAIGHT_MM = 25.0, 4.0
-_CHOICES, _PIECES, _ENTRIES = 16, 60, 27
+_CHOICES, _PIECES = 16, 60
+_NEAR, _WIDE = 2.5, 6.0  # bounds within which a feeding duct is looked for at first, and in the end
 _WIDEST_MM, _FAR = 0.9, 1.3
-_OTHER_LOBULE_MM, _OTHER_BRANCH_MM, _TRUNK_MM = 1.0, 1.0, 4.0
+_LEAVING, _LONGEST = 1.4, 1.75  # a first piece, in radii of its parent; any other at most, in mean lengths
+_OTHER_LOBULE_MM, _OTHER_BRANCH_MM, _TRUNK_MM, _TIP_MM, _STRAIGHT_ON_MM = 1.0, 1.0, 4.0, 1.0, 2.0
+"""How much nearer another duct must be than one of another lobule, of another branch, and so on, to be preferred."""
 _AHEAD, _LEAST, _BACK = 0.30, 0.90, -0.35  # cosines: a tip goes on below 72°, a bud leaves at 26–110°
 
 
@@ -71,19 +74,19 @@ def fill_gaps(ledger: Ledger, filling: Filling, calibre: Calibre, noise: Floats,
     """
     if filling.within_mm <= 0.0 or not ledger.count:
         return
-    far, pass_on = ledger.tissue.far_mm, _Pass(ledger, filling, calibre, noise)
+    far, passes = ledger.tissue.far_mm, _Passes(ledger, filling, calibre, noise)
     for bound in filling.bounds_mm():
         for _ in range(_ROUNDS):
             before = ledger.count
-            gaps = pass_on.run(bound, far > bound)
-            if ledger.count == before and not (pass_on.tries[gaps] < _TRIES).any():
+            gaps = passes.run(bound, far > bound)
+            if ledger.count == before and not (passes.tries[gaps] < _TRIES).any():
                 break
     if last:
-        pass_on.tries[:] = _TRIES - 1
-        pass_on.run(filling.within_mm, far > _FAR * filling.within_mm, widest_mm=_WIDEST_MM)
+        passes.tries[:] = _TRIES - 1
+        passes.run(filling.within_mm, far > _FAR * filling.within_mm, widest_mm=_WIDEST_MM)
 
 
-class _Pass:
+class _Passes:
     """What passes share: how often each gap was tried in vain, and how deep each duct lies."""
 
     def __init__(self, ledger: Ledger, filling: Filling, calibre: Calibre, noise: Floats) -> None:
@@ -96,36 +99,41 @@ class _Pass:
         gaps = np.flatnonzero(wanted & (self.tries < _TRIES))
         gaps = gaps[np.argsort(-ledger.tissue.far_mm[gaps], kind="stable")]
         bud = (bound_mm, filling.piece_mm, filling.room * filling.radius_mm)
+        widest = float(ledger.reserved_mm.max())
         while done < len(gaps):
-            ledger.make_room(4 * _PIECES, 4 * _PIECES * _ENTRIES)
+            entries = _PIECES * ledger.entries_of(max(_LONGEST * filling.piece_mm, _LEAVING * widest), bud[2])
+            ledger.make_room(4 * _PIECES, 4 * entries)
             self._depth_mm = deeper(ledger, self._depth_mm)
             around = ledger.room_around(widest_mm) if widest_mm else 0.0
             load = capacity(ledger, self.calibre, self._depth_mm, around)
-            done, *state = _fill(gaps, done, bud, (self.noise, self.tries), load, *ledger.state)
+            done, *state = _fill(gaps, done, bud, (self.noise, self.tries), load, entries, *ledger.state)
             ledger.advance(*state)
         return gaps
 
 
 @njit(cache=True)
 def _fill(
-    gaps: Any, done: int, bud: Any, points_know: Any, load: Any, world: Any, used: int, count: int
+    gaps: Any, done: int, bud: Any, points_know: Any, load: Any, entries: int, world: Any, used: int, count: int
 ) -> tuple[int, int, int]:
-    """Bud towards gaps from number ``done`` on, as long as there is room; return how far it came, used and count."""
+    """Bud towards gaps from number ``done`` on, as long as there is room; return how far it came, used and count.
+
+    ``entries`` is the most that one chain can need of the duct index.
+    """
     bound, piece, radius = bud
-    noise, hopeless = points_know
+    noise, tried = points_know
     nowhere = world[0][4]
     points, _, far, label, lobule = world[4]
-    room, entries = len(world[2][2]) - _PIECES, len(world[3][2]) - _PIECES * _ENTRIES
+    room, last = len(world[2][2]) - _PIECES, len(world[3][2]) - entries
     choices = np.empty(_CHOICES, np.int64)
-    while done < len(gaps) and count <= room and used <= entries:
+    while done < len(gaps) and count <= room and used <= last:
         gap = gaps[done]
         done += 1
         if far[gap] <= bound:
             continue
-        first, tries = count, hopeless[gap]
-        reach = 2.5 * bound
-        if tries >= 2 and far[gap] > 1.5 * bound:
-            reach = _ANYWHERE_MM if tries == _TRIES - 1 and far[gap] >= nowhere else 6.0 * bound
+        first, tries = count, tried[gap]
+        reach = _NEAR * bound
+        if tries == _TRIES - 1 and far[gap] > _FAR * bound:
+            reach = _ANYWHERE_MM if far[gap] >= nowhere else _WIDE * bound
         for _ in range(_SEARCHES):
             found = _feeders(points[gap], label[gap], lobule[gap], reach, load, world, choices)
             refused = 0
@@ -139,7 +147,7 @@ def _fill(
                     break
             if count > first or refused == 0:
                 break
-        hopeless[gap] += count == first
+        tried[gap] += count == first
     return done, used, count
 
 
@@ -168,9 +176,9 @@ def _feeders(point: Any, label: int, lobule: int, reach: float, load: Any, world
                     if (children[duct] == 0 and cosine < _AHEAD) or (children[duct] == 1 and cosine < _BACK):
                         continue
                     if children[duct] == 0:
-                        far += 1.0
+                        far += _TIP_MM
                     if children[duct] == 1 and cosine > _LEAST:
-                        far += 2.0
+                        far += _STRAIGHT_ON_MM
                     if marks[duct, LOBULE] != lobule:
                         far += _OTHER_LOBULE_MM
                     if marks[duct, LABEL] != label:
@@ -239,9 +247,9 @@ def _chain(duct: int, gap: int, bud: Any, noise: Any, world: Any, used: int, cou
         else:
             way = 0.6 * heading + aim + (0.25 if away < _STRAIGHT_MM else 0.5) * bend
         way /= math.sqrt((way * way).sum())
-        length = min(piece * max(1.0 + 0.25 * noise[3], 0.5), max(away, 0.4))
+        length = min(piece * min(max(1.0 + 0.25 * noise[3], 0.5), _LONGEST), max(away, 0.4))
         if n == 0:
-            length = max(length, 1.4 * reserved[duct])
+            length = max(length, _LEAVING * reserved[duct])
         before = count
         used, count = _piece(tip, way, length, (radii, mine, parent), world, used, count)
         if count == before:

@@ -72,7 +72,7 @@ def _finish(environment: GrowthEnvironment, organ: Organ, rules: GrowthRules, ch
     for turn in range(_TURNS):
         fill_gaps(ledger, rules.filling, calibre, _noise(ledger.tissue, chance.sub(f"fill {turn}")), last=turn > 0)
         tree, stayed = settle(environment.tree(), organ, calibre, rules)
-        if stayed.all() or not rules.filling.within_mm or turn == _TURNS - 1:
+        if not rules.filling.within_mm or turn == _TURNS - 1 or (turn > 0 and stayed.all()):
             break
         environment.keep(stayed)
     return tree

@@ -107,11 +107,8 @@ class Ledger:
             ties: The segment that each one leaves (C,), and whether it must find a lobule of its own (C,).
         """
         self.make_room(len(start), self._most_entries(start, end, radii))
-        outcome, self._used, self.count = index.commit_all(
-            start, end, radii, marks, *ties, self.world, self._used, self.count
-        )  # fmt: skip
-        if self._used < 0:
-            raise RuntimeError("the duct index is full: _most_entries is not an upper bound")
+        outcome, *state = index.commit_all(start, end, radii, marks, *ties, self.world, self._used, self.count)
+        self.advance(*state)
         return np.asarray(outcome)
 
     def restart(self, kept: NDArray[np.bool_]) -> None:
@@ -151,6 +148,8 @@ class Ledger:
 
     def advance(self, used: int, count: int) -> None:
         """Take over what a kernel committed to :attr:`world`."""
+        if used < 0:
+            raise RuntimeError("the duct index is full: _most_entries is not an upper bound")
         self._used, self.count = used, count
 
     @property
@@ -217,6 +216,10 @@ class Ledger:
         """Return how many lobules of each tip's territory within reach nobody drains (N,)."""
         reach = np.ascontiguousarray(np.broadcast_to(np.asarray(reach_mm, dtype=np.float64), len(points_mm)))
         return np.asarray(serving.count_lobules(points_mm, labels, reach, self.tissue.lobules()))
+
+    def entries_of(self, length_mm: float, radius_mm: float) -> int:
+        """Return the most list entries that one segment can need."""
+        return self._most_entries(np.zeros((1, 3)), np.full((1, 3), length_mm), np.full((1, 1), radius_mm))
 
     def _most_entries(self, start: Floats, end: Floats, radii: Floats) -> int:
         """An upper bound of the list entries that candidates can need: all cells of their boxes."""
