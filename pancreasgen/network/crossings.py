@@ -52,8 +52,7 @@ def _pairs(ducts: Any, clearance: float, cells: Any) -> Any:
     widest = radius.max()
     used = 0
     for n in range(len(parent)):
-        reach = radius[n]
-        cell_box(starts[n], ends[n], reach, cells, low, high)
+        cell_box(starts[n], ends[n], radius[n], cells, low, high)
         limit = KIN_FACTOR * (radius[n] + widest + clearance)
         count = near_kin(parent, length, parent[n], limit, kin)
         for i in range(low[0], high[0] + 1):
@@ -73,7 +72,7 @@ def _pairs(ducts: Any, clearance: float, cells: Any) -> Any:
                         if _at_a_joint(starts[n], ends[n], starts[other], ends[other], near, joints):
                             continue
                         found.append((np.int64(n), np.int64(other)))
-        used = hang(starts[n], ends[n], reach, n, used, cells, scratch)
+        used = hang(starts[n], ends[n], radius[n], n, used, cells, scratch)
     pairs = np.empty((len(found), 2), np.int64)
     for n in range(len(found)):
         pairs[n, 0], pairs[n, 1] = found[n]

@@ -1,8 +1,9 @@
 """Compiled kernels of growth: who is near, who is kin, what collides, and commitment.
 
 Everything lives on one uniform grid of cells. Committed segments hang in linked lists, once in every cell that their
-inflated box touches, so thick and thin ducts share one index. All arithmetic is float64 without fastmath: structure
-must not depend on the machine.
+inflated box touches, so thick and thin ducts share one index. The loops over those lists are written out wherever they
+are needed: as a generator numba could not load them from its cache again. All arithmetic is float64 without fastmath:
+structure must not depend on the machine.
 """
 
 from __future__ import annotations
