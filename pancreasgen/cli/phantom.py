@@ -20,7 +20,8 @@ def command(
     overrides: tuple[str, ...], index: int, quiet: bool,
 ) -> int:  # fmt: skip
     """Make the anatomy of one case as a label volume, without a scan."""
-    from pancreasgen.anatomy.phantom import compose, labels_on
+    from pancreasgen.anatomy.phantom import compose
+    from pancreasgen.anatomy.slices import labels_on
     from pancreasgen.cli.progress import announce_compilation
     from pancreasgen.dataset.disk import check_output, wanted_suffix, write_output
     from pancreasgen.dataset.grammars import find_grammar

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pancreasgen.anatomy.phantom import Phantom, compose, fraction_on, labels_on
+from pancreasgen.anatomy.phantom import Phantom, compose
+from pancreasgen.anatomy.slices import fraction_on, labels_on
 from pancreasgen.anatomy.voxelize import draw_centerline
 from pancreasgen.base.grid import Volume
 from pancreasgen.dataset.checks import Check, check_case

@@ -16,7 +16,7 @@ from pancreasgen.organ.gland import Gland, shape_organ
 
 GRID = Grid.centred((110, 90, 62), (2.0, 2.0, 2.5), (-25.0, 25.0, 2.0))
 CONTENTS = ("gi_fluid", "gi_content", "stool", "air")
-HOLLOW = [VALUES[name] for name in ("stomach", "duodenum", "bowel")]
+HOLLOW = [VALUES[name] for name in ("stomach", "duodenum", "small_bowel", "colon")]
 VESSELS = ("splenic_artery", "splenic_vein", "superior_mesenteric_artery", "superior_mesenteric_vein", "portal_vein")
 VESSELS += ("coeliac_trunk", "common_hepatic_artery", "gastroduodenal_artery", "aorta", "inferior_vena_cava")
 BODIES = [(shape, seed) for shape in ("oblique", "horseshoe", "inverted-V") for seed in (1, 2)]
@@ -99,7 +99,7 @@ def test_liver_keeps_off_the_spine(body):
     assert not (np.maximum.accumulate(great[:, ::-1], axis=1)[:, ::-1] & liver).any()
 
 
-@pytest.mark.parametrize("name", ["stomach", "bowel"])
+@pytest.mark.parametrize("name", ["stomach", "colon"])
 def test_gas_lies_on_a_level(name):
     """All gas of stomach and colon lies in front of all that is not gas; the level is one plane of constant y."""
     grid = Grid.centred((170, 70, 30), (2.0, 2.0, 5.0), (0.0, 40.0, 0.0))

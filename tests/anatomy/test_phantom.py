@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pancreasgen.anatomy.phantom import compose, fraction_on, labels_on
+from pancreasgen.anatomy.phantom import compose
 from pancreasgen.anatomy.physique import Physique
+from pancreasgen.anatomy.slices import fraction_on, labels_on
 from pancreasgen.anatomy.structures import DUCTS, PARENCHYMA, STRUCTURES, VALUES
 from pancreasgen.anatomy.tissues import palette, tissue_index
 from pancreasgen.base.chance import Chance
@@ -19,7 +20,10 @@ from pancreasgen.scan.materials import basis_attenuation
 
 CHANCE = Chance(11, 0, "tissue")
 GRID = Grid.centred((252, 188, 68), (1.4, 1.4, 2.4), (0.0, 5.0, 0.0))
-LATER = {"solid_lesion", "cystic_lesion", "calcification"}  # room for lesions
+LATER = {  # room for what is not painted yet
+    *("pdac", "ipmn", "calcification", "neuroendocrine_tumour", "serous_cyst", "mucinous_cyst", "stent"),
+    *("peripancreatic_oedema", "peripancreatic_fat", "hepatic_vessels", "renal_vessels", "arms", "table"),
+}
 
 VOLUMES_ML = {  # what lies between z −80 and +80 of an average adult
     "liver": (800, 1500),
