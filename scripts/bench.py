@@ -1,14 +1,14 @@
-"""Measure one case stage by stage, its projector and the grammar engine beside peers, against the project's goals.
+"""Measure one case stage by stage, its projector, grammars and growth beside peers, against the project's goals.
 
-    python scripts/bench.py [--part all|case|grammar] [--case standard|quick] [--repeat N]
+    python scripts/bench.py [--part all|case|grammar|network] [--case standard|quick] [--repeat N] [--peers PYTHON]
 
 Every run of a case is a process of its own on two cores, from the start of Python to the last byte on disk. The first
 run is a quick case that fills the cache of compiled kernels; it is not counted. Times are medians.
 
 Seconds belong to the machine. The peer computes the same line integrals with scipy in the same run: if seconds grow and
 the ratio stays, the machine is slow; if the ratio falls, the projector is. scripts/bench_grammar.py tells how the
-grammar engine is measured. If stages take longer than their CPU time,
-or two cores are no faster than one, something else is at work: measure again when it is not.
+grammar engine is measured, scripts/bench_network.py how the growth of ducts is. If stages take longer than their CPU
+time, or two cores are no faster than one, something else is at work: measure again when it is not.
 
 Exit code 1 if a goal is missed.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,9 +33,11 @@ from pathlib import Path
 from typing import Any
 
 import bench_grammar
+import bench_network
 import click
 import numpy as np
 from bench_grammar import Goal
+from bench_network import peak_gb
 from numpy.typing import NDArray
 
 CORES = 2
@@ -47,16 +49,6 @@ PEER_VIEWS = 96  # of those of the protocol; the cost of a view does not depend 
 STAGES = {"organ": "organ", "ducts": "ducts", "tissue": "tissue", "scan": "scan", "truth": "truth", "write": "writing"}
 
 Row = tuple[str, float, float, float]  # stage, seconds, CPU seconds, peak memory at its end [GB]
-
-
-def peak_gb() -> float:
-    """Return the largest memory that this process has had so far [GB]."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # ru_maxrss may be inherited from the parent, VmHWM is not
-        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024 / 1e9
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 def run_case(quick: bool, began: float) -> list[Row]:
@@ -260,22 +252,32 @@ def measure_case(quick: bool, repeat: int, cores: int) -> list[Goal]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=["all", "case", "grammar"], default="all", help="what to measure (all)")
+    parser.add_argument(
+        "--part", choices=["all", "case", "grammar", "network"], default="all", help="what to measure (all)"
+    )
     parser.add_argument("--case", choices=sorted(GOALS_S), default="standard", help="size of the case (standard)")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="counted runs of the case (1)")
+    parser.add_argument(
+        "--peers", metavar="PYTHON", help="the Python of an environment that has svv, to grow beside it"
+    )
     given = parser.parse_args()
     if given.repeat < 1:
         parser.error("--repeat must be at least 1")
+    if given.peers and not (given.part in ("all", "network") and shutil.which(given.peers)):
+        parser.error(f"--peers goes with --part network or all, and names a Python that can be run, not {given.peers}")
     cores = keep_to_cores()
     load = f", load before {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("pancreasgen", "numpy", "numba", "scipy"))
     print(f"{given.part if given.part != 'case' else given.case + ' case'}, {cores} cores, {platform.machine()}{load}")
     print(f"Python {platform.python_version()}, {versions}\n", flush=True)
     goals: list[Goal] = []
-    if given.part != "case":
+    if given.part in ("all", "grammar"):
         goals += bench_grammar.measure()
         print(flush=True)
-    if given.part != "grammar":
+    if given.part in ("all", "network"):
+        goals += bench_network.measure(given.peers)
+        print(flush=True)
+    if given.part in ("all", "case"):
         goals += measure_case(given.case == "quick", given.repeat, cores)
         print(flush=True)
     return 0 if print_goals(goals) else 1

@@ -66,8 +66,9 @@ class Goal:
         return self.got >= self.limit if self.least else self.got < self.limit
 
     def __str__(self) -> str:
-        wanted = f"wanted {'at least' if self.least else 'under'} {self.limit:g} {self.unit}"
-        return f"goal {'met   ' if self.met else 'MISSED'}  {self.name}: {self.got:.2f} {self.unit}, {wanted}"
+        unit = f" {self.unit}" if self.unit else ""
+        wanted = f"wanted {'at least' if self.least else 'under'} {self.limit:g}{unit}"
+        return f"goal {'met   ' if self.met else 'MISSED'}  {self.name}: {self.got:.2f}{unit}, {wanted}"
 
 
 @dataclass(frozen=True, slots=True)
