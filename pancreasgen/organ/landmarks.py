@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 
 PAPILLA_DEPTH_MM = 3.2
 INTERPAPILLARY_MM = 22.0  # 16–30 mm between the papillae, reference `interpap`
+BETWEEN_PAPILLAE_MM = (16.0, 30.0)
+MINOR_FROM_MAJOR_MM = 26.0 * np.array([0.15, 0.28, 0.95])  # up, to the front, towards the duodenum (assumed)
 
 
 def vessel_courses(axis: Axis, ap_body_mm: float, ap_tail_mm: float) -> dict[str, Floats]:
@@ -82,13 +84,14 @@ def find_landmarks(distance: Volume, axis: Axis) -> dict[str, Floats]:
     """Return ``major_papilla``, ``minor_papilla`` and ``tail_tip``, each (1, 3) [mm], just inside the capsule.
 
     The major papilla is the first point of the axis that lies deep enough for a main duct, on the right hind border of
-    the head; the minor one lies 22 mm away, above and in front of it (published 16–30 mm).
+    the head; the minor one lies 16 to 30 mm away (published), above it and a little in front, on the duodenum's side:
+    the head is rarely tall enough for all of the 26 mm that are tried. Nearer to the main duct, which runs to the front
+    and the left, an accessory duct would be shorter than published.
     """
     depth, _ = sample_with_gradient(distance, axis.points_mm)
     major = axis.points_mm[_first_deep(depth, PAPILLA_DEPTH_MM)]
     tail = axis.points_mm[len(depth) - 1 - _first_deep(depth[::-1], 1.0)]
-    direction = np.array([-0.15, 0.62, 0.77])
-    minor = _at_depth(distance, major + INTERPAPILLARY_MM * direction + [4.0, 0.0, 0.0], 0.6 * PAPILLA_DEPTH_MM)
+    minor = _at_depth(distance, major + MINOR_FROM_MAJOR_MM, 0.6 * PAPILLA_DEPTH_MM, (major, BETWEEN_PAPILLAE_MM))
     return {"major_papilla": major[None].copy(), "minor_papilla": minor[None], "tail_tip": tail[None].copy()}
 
 
@@ -98,14 +101,19 @@ def _first_deep(depth_mm: Floats, wanted_mm: float) -> int:
     return int(deep[0]) if len(deep) else int(np.argmax(depth_mm[: max(len(depth_mm) // 2, 1)]))
 
 
-def _at_depth(distance: Volume, point_mm: Floats, depth_mm: float) -> Floats:
-    """Return the point that lies depth_mm below the capsule, near a wanted one.
+def _at_depth(distance: Volume, point_mm: Floats, depth_mm: float, ring: tuple[Floats, tuple[float, float]]) -> Floats:
+    """Return the point that lies depth_mm below the capsule, near a wanted one, inside a ring if anything is.
 
     It starts at the nearest voxel that lies so deep (if none does, at the deepest), because a walk from outside may end
-    between two lobules, and goes along the distance's gradient.
+    between two lobules, and goes along the distance's gradient. The ring is a centre, and the least and the largest
+    distance [mm] from it.
     """
     deep = np.argwhere(distance.data >= min(depth_mm, float(distance.data.max())))
     places = distance.grid.to_world(deep)
+    centre, (least, most) = ring
+    away = np.linalg.norm(places - centre, axis=1)
+    if ((away >= least) & (away <= most)).any():
+        places = places[(away >= least) & (away <= most)]
     point = places[int(np.argmin(((places - point_mm) ** 2).sum(axis=1)))]
     for _ in range(20):
         value, gradient = sample_with_gradient(distance, point[None])
