@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from scipy import ndimage
@@ -10,16 +12,19 @@ from scipy import ndimage
 from pancreasgen.anatomy.canvas import Canvas
 from pancreasgen.anatomy.fields import Field, Space, tube, union
 from pancreasgen.anatomy.frame import Frame, build_frame
+from pancreasgen.anatomy.organ_vessels import organ_vessels, paint_trees
 from pancreasgen.anatomy.parenchyma import paint_gland, paint_texture
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.anatomy.structures import VALUES, structure
 from pancreasgen.anatomy.tissues import palette, tissue_index
-from pancreasgen.anatomy.vessels import Tube, build_vessels
+from pancreasgen.anatomy.tubes import Tube
+from pancreasgen.anatomy.vessels import build_vessels
 from pancreasgen.anatomy.viscera import build_viscera, colon_course, gas_level_mm, stomach_course
 from pancreasgen.anatomy.voxelize import draw_centerline, duct_cover
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid, Quantity, Volume
+from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.network.network import DuctNetwork, Kind
 from pancreasgen.organ.organ import Organ
 
@@ -61,7 +66,10 @@ class Phantom:
         return self.labels.grid
 
 
-def compose(organ: Organ, network: DuctNetwork, physique: Physique, grid: Grid, phase: str, chance: Chance) -> Phantom:
+def compose(
+    organ: Organ, network: DuctNetwork, physique: Physique, grid: Grid, phase: str, chance: Chance,
+    vessel_grammars: Mapping[str, Grammar] = MappingProxyType({}),
+) -> Phantom:  # fmt: skip
     """Compose the body around a gland and its ducts.
 
     Shapes are painted in the order of the structures' precedence, lowest first.
@@ -73,16 +81,21 @@ def compose(organ: Organ, network: DuctNetwork, physique: Physique, grid: Grid, 
         grid: Where the voxels are.
         phase: One of :data:`~pancreasgen.anatomy.tissues.PHASES`.
         chance: Stream for the shapes' unevenness and the texture; the same for all grids of one body.
+        vessel_grammars: Rules of the vessels in ``liver`` and ``kidney``; an organ without any keeps no vessels.
 
     Raises:
-        UsageError: If there is no such phase.
+        UsageError: If there is no such phase, or no such organ with vessels.
+        PancreasgenError: If a grammar of vessels cannot grow.
     """
     canvas = Canvas.blank(grid, palette(physique, phase))
     space = Space.over(grid, chance.sub("shapes"))
     frame = build_frame(space, organ, physique)
-    vessels = build_vessels(organ, physique, chance.sub("vessels"))
+    vessels = build_vessels(organ, physique, chance.sub("vessels"), network)
     _paint_frame(canvas, space, frame, physique)
-    _paint_organs(canvas, space, frame, organ, vessels, physique)
+    fields = _paint_organs(canvas, space, frame, organ, vessels, physique)
+    trees = organ_vessels(fields, space.grid, vessels, physique, vessel_grammars, chance.sub("organ vessels"))
+    for label in ("hepatic_vessels", "renal_vessels"):
+        paint_trees(canvas, trees, label)
     _paint_tubes(canvas, vessels, above=70, below=90)
     paint_gland(canvas, organ, physique, chance.sub("gland"))
     _paint_tubes(canvas, vessels, above=90, below=100)
@@ -125,7 +138,8 @@ def _on_lattice(organ: Organ, space: Space) -> Field:
 
 def _paint_organs(
     canvas: Canvas, space: Space, frame: Frame, organ: Organ, vessels: list[Tube], physique: Physique
-) -> None:
+) -> dict[str, Field]:
+    """Paint the organs; return their distances on the lattice."""
     gland = _on_lattice(organ, space)
     named: dict[str, Field] = {}
     for vessel in vessels:
@@ -160,6 +174,7 @@ def _paint_organs(
             above = space.xyz[1] - np.float32(gas_level_mm(courses[name], physique.bowel_gas_fraction))
             gas = np.minimum(fields[name] - np.float32(2.4 if name == "colon" else 4.0), above)
             canvas.paint(gas, space.grid, VALUES[label], [(0.0, "air")])
+    return fields
 
 
 def _paint_tubes(canvas: Canvas, vessels: list[Tube], above: int, below: int) -> None:
@@ -167,7 +182,7 @@ def _paint_tubes(canvas: Canvas, vessels: list[Tube], above: int, below: int) ->
     chosen = [(structure(v.structure), v) for v in vessels]
     for item, vessel in sorted(chosen, key=lambda pair: pair[0].precedence):
         if above <= item.precedence < below:
-            canvas.paint_tube(vessel.points_mm, vessel.radii_mm, item.value, item.tissue)
+            canvas.paint_tube(vessel.points_mm, vessel.radii_mm, item.value, vessel.tissue or item.tissue)
 
 
 def _paint_ducts(canvas: Canvas, network: DuctNetwork) -> tuple[Volume, Volume]:

@@ -69,6 +69,16 @@ class Physique:
     artery_enhancement: float = _scalar(1, 0, 2, "", "iodine in the arteries, as a factor")
     vein_enhancement: float = _scalar(1, 0, 2, "", "iodine in the veins, as a factor")
     organ_enhancement: float = _scalar(1, 0, 2, "", "iodine in all other organs, as a factor")
+    # ---- vessels
+    splenic_tortuosity: float = _scalar(
+        1.25, 1, 2.2, "", "splenic artery: length to the distance of its ends", "found: 1.25 ± 0.18 (26 cadavers)"
+    )
+    renal_artery_diameter_mm: float = _scalar(5.5, 3, 9, "mm", "renal arteries", "recalled: 5-6, no citation")
+    renal_vein_diameter_mm: float = _scalar(8.5, 4, 14, "mm", "renal veins", "recalled: 7-10, no citation")
+    common_channel_mm: float = _scalar(
+        4, -12, 15, "mm", "length that bile and pancreatic duct share before the papilla; 0 or less: two openings",
+        "found: a common channel in 75.6 % of 160 autopsies, up to 15 mm",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         for item in fields(self):

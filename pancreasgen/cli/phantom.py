@@ -42,7 +42,7 @@ def command(
     organ = shape_organ(subject.gland, recipe.chance("organ"))
     network = grow(settings.rules, organ, subject.ducts, recipe.chance("growth"))
     phase, chance = recipe.protocol.phase, recipe.chance("tissue")
-    phantom = compose(organ, network, subject.physique, recipe.phantom_grid, phase, chance)
+    phantom = compose(organ, network, subject.physique, recipe.phantom_grid, phase, chance, recipe.vessels)
     write_output(out, nifti_bytes(labels_on(phantom, recipe.image_grid)))
     if not quiet:
         click.echo(f"open {out} in 3D Slicer; `labels/` of any dataset holds the table of its numbers")

@@ -72,7 +72,8 @@ def build_case(recipe: Recipe, report: Report = silent) -> Case:
     report("ducts", 0.0)
     network = grow(recipe.grammar, organ, subject.ducts, recipe.chance("growth"))
     report("tissue", 0.0)
-    phantom = compose(organ, network, subject.physique, recipe.phantom_grid, protocol.phase, recipe.chance("tissue"))
+    tissue, phase = recipe.chance("tissue"), protocol.phase
+    phantom = compose(organ, network, subject.physique, recipe.phantom_grid, phase, tissue, recipe.vessels)
     report("scan", 0.0)
     image = scan(phantom.materials, protocol, grid, recipe.chance("noise"), lambda done: report("scan", done))
     report("truth", 0.0)

@@ -13,6 +13,7 @@ from pancreasgen.dataset.disk import explaining, read_bytes
 
 SUFFIX = ".lsys"
 DEFAULT = "human_pancreas"
+VESSELS = "vessels"
 MAX_BYTES = 262_144
 
 
@@ -52,9 +53,27 @@ def folder_of(package: Path) -> Path:
 
 
 def grammar_names() -> list[str]:
-    """Return the names of the grammars that come with the program; those in folders as ``folder/name``."""
+    """Return the names of the grammars that come with the program; those in folders as ``folder/name``.
+
+    Grammars of vessels are not among them: they grow in other organs (:func:`vessel_grammars`).
+    """
     folder = grammar_folder()
-    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob(f"*{SUFFIX}"))
+    names = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob(f"*{SUFFIX}"))
+    return [name for name in names if not name.startswith(f"{VESSELS}/")]
+
+
+def vessel_grammars() -> dict[str, str]:
+    """Return the grammars of vessels as text, by the name of the organ that they grow in.
+
+    Raises:
+        PancreasgenError: If the installation is incomplete.
+        BadInputError: If a file is too large or not UTF-8.
+
+    >>> sorted(vessel_grammars())
+    ['kidney', 'liver']
+    """
+    folder = grammar_folder() / VESSELS
+    return {path.stem: _text(path) for path in sorted(folder.glob(f"*{SUFFIX}"))}
 
 
 def find_grammar(name_or_file: str) -> GrammarText:

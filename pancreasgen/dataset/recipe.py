@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -92,6 +92,7 @@ class Recipe:
         subject: What was drawn.
         protocol: The scanner's setting.
         image_grid: Voxels of the CT.
+        vessel_grammars: Organ → the whole grammar of the vessels in it (``liver``, ``kidney``); none for no vessels.
     """
 
     schema: int
@@ -104,9 +105,11 @@ class Recipe:
     subject: Subject
     protocol: Protocol
     image_grid: Grid
+    vessel_grammars: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))
+        object.__setattr__(self, "vessel_grammars", MappingProxyType(dict(self.vessel_grammars)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let the recipe travel between processes."""
@@ -127,6 +130,14 @@ class Recipe:
         return parse_grammar(self.grammar_text, id=self.grammar_id, file=self.grammar_id)
 
     @property
+    def vessels(self) -> dict[str, Grammar]:
+        """The grammars of vessels, parsed from their texts."""
+        return {
+            name: parse_grammar(text, id=f"vessels/{name}", file=f"vessels/{name}")
+            for name, text in self.vessel_grammars.items()
+        }
+
+    @property
     def phantom_grid(self) -> Grid:
         """Voxels of the anatomy: those of the CT, with a plane for each detector row between slices."""
         rows, grid = self.protocol.rows_per_increment, self.image_grid
@@ -141,6 +152,7 @@ class Recipe:
             "schema": self.schema,
             "versions": dict(self.versions),
             "grammar": {"id": self.grammar_id, "sha256": self.grammar_sha256, "text": self.grammar_text},
+            "vessel_grammars": {name: {"text": text} for name, text in self.vessel_grammars.items()},
             "seed": self.seed,
             "index": self.index,
             "population": self.population,
@@ -180,11 +192,20 @@ class Recipe:
             subject=Subject.from_dict(taken(data, "subject", dict)),
             protocol=protocol,
             image_grid=image_grid,
+            vessel_grammars=_texts(taken(data, "vessel_grammars", dict)),
         )
         told = taken(grammar, "sha256", str, "grammar")
         if told != recipe.grammar_sha256:
             raise BadInputError("the grammar's text in the recipe does not fit its SHA-256: one of them was edited")
         return recipe
+
+
+def _texts(grammars: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of ``{name: {"text": …}}``."""
+    return {
+        name: taken(taken(grammars, name, dict, "vessel_grammars"), "text", str, f"vessel_grammars.{name}")
+        for name in grammars
+    }
 
 
 def canonical_json(data: Any) -> bytes:

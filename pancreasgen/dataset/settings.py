@@ -18,7 +18,7 @@ from pancreasgen.base.chance import Chance
 from pancreasgen.base.checks import checked_number, nearest_name
 from pancreasgen.base.errors import DiagnosticError, UsageError
 from pancreasgen.base.grid import Grid
-from pancreasgen.dataset.grammars import GrammarText
+from pancreasgen.dataset.grammars import GrammarText, vessel_grammars
 from pancreasgen.dataset.keys import of_group
 from pancreasgen.dataset.population import Drawn, Population, load_population, population_of
 from pancreasgen.dataset.recipe import SCHEMA, Recipe, Subject
@@ -82,6 +82,7 @@ class Settings:
             "seed": self.seed,
             "population": self.population,
             "grammar": {"id": self.grammar.id, "text": self.grammar.text},
+            "vessel_grammars": {name: {"text": text} for name, text in vessel_grammars().items()},
             "protocol": self.protocol.to_dict(),
             "length_mm": self.length_mm,
             "overrides": dict(self.overrides),
@@ -107,6 +108,7 @@ class Settings:
             subject=subject,
             protocol=self.protocol,
             image_grid=image_grid(organ, subject.physique, self.protocol, self.length_mm),
+            vessel_grammars=vessel_grammars(),
         )
 
 

@@ -30,8 +30,8 @@ def vessel_courses(axis: Axis, ap_body_mm: float, ap_tail_mm: float) -> dict[str
     )
     sma_top = np.array([-7.0, 19.0, neck[2] + 14.0])
     sma = np.array(
-        [sma_top, sma_top + [1.0, 8.0, -4.0], [-2.5, 34.0, neck[2] - 6.0], [-1.0, 37.5, neck[2] - 28.0]]
-        + [[0.0, 36.0, neck[2] - 60.0], [1.0, 34.0, neck[2] - 95.0]]
+        [sma_top, sma_top + [2.0, 9.0, -4.0], [0.0, 35.5, neck[2] - 6.0], [0.0, 37.5, neck[2] - 28.0]]
+        + [[0.5, 36.0, neck[2] - 60.0], [1.0, 34.0, neck[2] - 95.0]]
     )
     return {"smv": smv, "sma": sma, "splenic_vein": _splenic_vein(axis, behind_neck, ap_body_mm, ap_tail_mm),
             "bile_duct": _bile_duct(axis)}  # fmt: skip

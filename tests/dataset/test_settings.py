@@ -12,7 +12,7 @@ import pytest
 
 from pancreasgen.base.errors import BadInputError, DiagnosticError, MissingInputError, UsageError
 from pancreasgen.dataset import grammars
-from pancreasgen.dataset.grammars import GrammarText, find_grammar, folder_of
+from pancreasgen.dataset.grammars import GrammarText, find_grammar, folder_of, vessel_grammars
 from pancreasgen.dataset.keys import differences
 from pancreasgen.dataset.recipe import Recipe, canonical_json
 from pancreasgen.dataset.settings import Settings, make_settings, parse_overrides
@@ -25,6 +25,10 @@ def test_a_recipe_survives_json(settings: Settings) -> None:
     recipe = settings.recipe(4)
     assert Recipe.from_dict(recipe.to_dict()) == recipe
     assert Recipe.from_dict(json.loads(canonical_json(recipe.to_dict()))) == recipe
+    assert recipe.vessel_grammars == vessel_grammars()
+    assert {name: grammar.id for name, grammar in recipe.vessels.items()} == {
+        "kidney": "vessels/kidney", "liver": "vessels/liver",
+    }  # fmt: skip
     assert pickle.loads(pickle.dumps(recipe)) == recipe
     assert pickle.loads(pickle.dumps(settings)) == settings
 
@@ -143,6 +147,8 @@ def test_damaged_recipes_are_refused(settings: Settings) -> None:
         ({"schema": 99}, "schema 1, not 99"),
         ({"subject": {}}, "`subject.person` is missing"),
         ({"grammar": whole["grammar"] | {"text": "other"}}, "SHA-256"),
+        ({"vessel_grammars": {"liver": {}}}, "`vessel_grammars.liver.text` is missing"),
+        ({"vessel_grammars": {"liver": "lsystem 1"}}, "`vessel_grammars.liver` must be an object"),
         ({"image_grid": None}, "`image_grid` must be an object with named values, not 'None'"),
     ):
         with pytest.raises(BadInputError, match=words):
