@@ -17,9 +17,10 @@ from pancreasgen.cli.main import main
 from pancreasgen.dataset import batch, files, stream, verify
 
 WANTED = {
-    "ct.nii.gz", "labels.nii.gz", "ducts_fraction.nii.gz", "centerline.nii.gz",
+    "ct.nii.gz", "labels.nii.gz", "labels_msd.nii.gz", "ducts_fraction.nii.gz", "centerline.nii.gz",
     "ducts.graphml", "ducts.swc", "ducts.vtp", "preview.png", "case.json",
 }  # fmt: skip
+COMMAND = ["generate", "--quick", "-n", "2", "--seed", "1", "--scheme", "msd"]
 
 
 def _tree(root: Path) -> dict[str, bytes]:
@@ -31,7 +32,7 @@ def _tree(root: Path) -> dict[str, bytes]:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make two quick cases in this process."""
     out = tmp_path_factory.mktemp("data") / "one"
-    assert main(["generate", "--quick", "-n", "2", "--seed", "1", "--workers", "1", "-o", str(out), "-q"]) == 0
+    assert main([*COMMAND, "--workers", "1", "-o", str(out), "-q"]) == 0
     return out
 
 
@@ -58,7 +59,7 @@ def test_volumes_share_one_affine_to_the_bit(data: Path) -> None:
 def test_two_workers_make_the_same_tree(data: Path, tmp_path: Path) -> None:
     """Every byte outside .pancreasgen is equal."""
     out = tmp_path / "two"
-    assert main(["generate", "--quick", "-n", "2", "--seed", "1", "--workers", "2", "-o", str(out), "-q"]) == 0
+    assert main([*COMMAND, "--workers", "2", "-o", str(out), "-q"]) == 0
     assert _tree(out) == _tree(data)
 
 
@@ -78,7 +79,7 @@ def test_the_iterator_yields_the_same_case(data: Path) -> None:
 def test_the_same_command_again_makes_nothing(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A finished dataset is left as it is."""
     before = {path: path.stat().st_mtime_ns for path in (data / "cases").rglob("*")}
-    assert main(["generate", "--quick", "-n", "2", "--seed", "1", "-o", str(data)]) == 0
+    assert main([*COMMAND, "-o", str(data)]) == 0
     assert "nothing left to make" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in (data / "cases").rglob("*")} == before
 

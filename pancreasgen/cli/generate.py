@@ -18,11 +18,14 @@ EPILOG = "The same command again goes on where the last one stopped; complete ca
 @options.out("Folder of the dataset.")
 @options.subject()
 @click.option("--workers", type=options.Number(1, 1024), help="Processes.  [default: by cores and memory]")
+@click.option(
+    "--scheme", "schemes", multiple=True, metavar="NAME", help="Write labels in this scheme as well. Repeatable."
+)
 @click.option("--only", metavar="7,12", default=None, help="Make these cases, instead of the first -n.")
 @options.quiet()
 def command(
     number: int | None, seed: int, out: Path, population: str | None, grammar: str, protocol: str, quick: bool,
-    overrides: tuple[str, ...], workers: int | None, only: str | None, quiet: bool,
+    overrides: tuple[str, ...], workers: int | None, schemes: tuple[str, ...], only: str | None, quiet: bool,
 ) -> int:  # fmt: skip
     """Make a dataset: CT images with labels and ducts, a folder per case."""
     from pancreasgen.cli.progress import announce_compilation, progress
@@ -35,7 +38,7 @@ def command(
     indices = chosen(only, number)
     settings = make_settings(
         find_grammar(grammar), seed=seed, population=population, protocol=protocol, quick=quick,
-        overrides=parse_overrides(overrides),
+        overrides=parse_overrides(overrides), schemes=schemes,
     )  # fmt: skip
     store = open_store(out, settings)
     announce_compilation(quiet)
@@ -47,6 +50,8 @@ def command(
     for record in records:
         if record.failed:
             click.echo(f"warning: case {record.index} did not pass: {', '.join(record.failed)}", err=True)
+        for attempt, reasons in enumerate(record.rejected):
+            click.echo(f"note: case {record.index}, draw {attempt} was drawn again: {'; '.join(reasons)}", err=True)
     if not quiet:
         made = f"{len(records)} made in {seconds:.0f} s" if records else "nothing left to make"
         click.echo(f"{out}: {options.counted(len(indices), 'case')}, {made}")

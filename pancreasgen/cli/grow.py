@@ -14,7 +14,7 @@ from pancreasgen.cli.growing import PICTURES, Wish, checked_settings, content_of
 @click.argument("grammar", metavar="GRAMMAR")
 @options.seed()
 @options.out("File to write; its suffix decides: .graphml .swc .vtp .ply .glb .png .html")
-@click.option("--population", metavar="NAME", help=options.POPULATION_HELP)
+@click.option("--population", metavar="NAME|FILE", help=options.POPULATION_HELP)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Give a value instead of drawing it.")
 @click.option("--index", type=options.Number(0, 2**31), default=0, show_default=True, help="Number of the case.")
 @click.option("--organ", type=click.Path(path_type=Path), metavar="MASK.nii.gz", help="Grow in the organ of a mask.")

@@ -16,6 +16,8 @@ VERBS = {
     "phantom": "Make the anatomy of one case as a label volume, without a scan.",
     "scan": "Scan a volume of HU or labels in the virtual CT.",
     "grammar": "List, show, check, copy, derive and cite grammars.",
+    "populations": "List populations, or check and show one.",
+    "labels": "Write labels in other schemes, or masks of single structures.",
     "verify": "Check every file of a dataset.",
     "rebuild": "Build a case again from its case.json and compare.",
 }

@@ -50,7 +50,7 @@ def seed() -> Decorator:
 def subject() -> Decorator:
     """Return the options that decide a case: grammar, population, protocol, quick, set."""
     options = [
-        click.option("--population", metavar="NAME", help=POPULATION_HELP),
+        click.option("--population", metavar="NAME|FILE", help=POPULATION_HELP),
         click.option(
             "--grammar", default="human_pancreas", show_default=True, metavar="NAME|FILE", help="How ducts grow."
         ),

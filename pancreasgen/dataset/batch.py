@@ -21,7 +21,8 @@ from types import FrameType
 from typing import Any
 
 from pancreasgen.base.errors import DiskError
-from pancreasgen.dataset.build import Report, build_case
+from pancreasgen.dataset.attempts import settled_case
+from pancreasgen.dataset.build import Report
 from pancreasgen.dataset.files import Painters, case_facts, case_files
 from pancreasgen.dataset.settings import Settings
 from pancreasgen.dataset.store import Store, locked, prepare, write_case, write_manifest
@@ -41,11 +42,13 @@ class Record:
         index: Number of the case.
         seconds: Time it took.
         failed: Names of the checks that it did not pass.
+        rejected: For each draw before it, why it was no case.
     """
 
     index: int
     seconds: float
     failed: tuple[str, ...]
+    rejected: tuple[tuple[str, ...], ...] = ()
 
 
 def generate(
@@ -87,12 +90,12 @@ def generate(
 def make_case(store: Store, settings: Settings, index: int, painters: Painters, watch: Watch) -> Record:
     """Build one case and write it."""
     started = time.perf_counter()
-    case = build_case(settings.recipe(index), _report(index, watch))
+    case = settled_case(settings, index, _report(index, watch))
     watch(index, "write", 0.0)
-    write_case(store, index, case_files(case, painters), case_facts(case))
+    write_case(store, index, case_files(case, painters, settings.schemes), case_facts(case))
     watch(index, "done", 1.0)
     failed = tuple(check.name for check in case.checks if not check.passed)
-    return Record(index, time.perf_counter() - started, failed)
+    return Record(index, time.perf_counter() - started, failed, case.recipe.rejected)
 
 
 def _report(index: int, watch: Watch) -> Report:

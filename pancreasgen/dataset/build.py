@@ -11,7 +11,7 @@ from pancreasgen.anatomy.voxelize import draw_centerline
 from pancreasgen.base.grid import Volume
 from pancreasgen.dataset.checks import Check, check_case
 from pancreasgen.dataset.measure import measure_case
-from pancreasgen.dataset.population import load_population
+from pancreasgen.dataset.nifti import stored_array
 from pancreasgen.dataset.recipe import Recipe
 from pancreasgen.network.grow import grow
 from pancreasgen.network.network import DuctNetwork, Kind
@@ -80,6 +80,7 @@ def build_case(recipe: Recipe, report: Report = silent) -> Case:
     labels = labels_on(phantom, grid)
     fraction = fraction_on(phantom, grid)
     centerline = draw_centerline(network, grid, tuple(Kind))
-    measures = measure_case(organ, network, labels, image, fraction)
-    checks = check_case(measures, protocol.phase, load_population(recipe.population).checks)
+    stored = Volume(stored_array(image), grid, image.quantity)  # what files hold is measured, so that it can be again
+    measures = measure_case(organ, network, labels, stored, fraction, centerline)
+    checks = check_case(measures, protocol.phase, recipe.ranges, protocol.kvp)
     return Case(recipe, organ, network, phantom, image, labels, fraction, centerline, measures, checks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from pancreasgen.dataset.build import Case
 from pancreasgen.dataset.disk import sha256
 from pancreasgen.dataset.ducts_io import graphml_bytes, swc_bytes, vtp_bytes
 from pancreasgen.dataset.nifti import nifti_bytes, stored_array
+from pancreasgen.dataset.scheme_files import scheme_files
 from pancreasgen.network.network import DuctNetwork
 
 Painters = Mapping[str, Callable[[Case], bytes]]
@@ -25,14 +26,16 @@ def volumes(case: Case) -> dict[str, Volume]:
     return dict(zip(VOLUMES, (case.image, case.labels, case.duct_fraction, case.centerline), strict=True))
 
 
-def case_files(case: Case, painters: Painters) -> dict[str, bytes]:
+def case_files(case: Case, painters: Painters, schemes: Iterable[str] = ()) -> dict[str, bytes]:
     """Return file name → content of everything but ``case.json``.
 
     Args:
         case: The finished case.
         painters: Further files that somebody above this room draws.
+        schemes: Names of label schemes to write beside the native one.
     """
     files = {f"{name}.nii.gz": nifti_bytes(volume) for name, volume in volumes(case).items()}
+    files |= scheme_files(case.labels, schemes)
     files["ducts.graphml"] = graphml_bytes(case.network, case.organ)
     files["ducts.swc"] = swc_bytes(case.network)
     files["ducts.vtp"] = vtp_bytes(case.network)

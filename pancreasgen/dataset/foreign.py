@@ -15,9 +15,9 @@ from pancreasgen.base.checks import checked_number, nearest_name
 from pancreasgen.base.errors import BadInputError, UsageError
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.dataset.disk import read_bytes
+from pancreasgen.dataset.framing import parsed_like
 from pancreasgen.dataset.keys import of_group
 from pancreasgen.dataset.nifti import Orientation, read_nifti
-from pancreasgen.dataset.settings import parsed_like
 from pancreasgen.scan.materials import from_hu
 from pancreasgen.scan.protocol import Protocol, load_protocol
 from pancreasgen.scan.scan import scan

@@ -60,7 +60,7 @@ def taken(data: Mapping[str, Any], key: str, kind: type, group: str = "") -> Any
     Args:
         data: The dictionary.
         key: The value's name.
-        kind: What it must be: ``int``, ``str`` or ``dict``.
+        kind: What it must be: ``int``, ``str``, ``dict`` or ``list``.
         group: Dotted key of the dictionary, for the message.
 
     Raises:
@@ -74,7 +74,7 @@ def taken(data: Mapping[str, Any], key: str, kind: type, group: str = "") -> Any
         raise BadInputError(f"`{name}` is missing")
     value = data[key]
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        words = {int: "a whole number", str: "a text", dict: "an object with named values"}
+        words = {int: "a whole number", str: "a text", dict: "an object with named values", list: "a list"}
         raise BadInputError(f"`{name}` must be {words[kind]}, not {str(value)[:40]!r}")
     return value
 

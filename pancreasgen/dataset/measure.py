@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from pancreasgen.anatomy.structures import DUCTS, PARENCHYMA, STRUCTURES, VALUES
 from pancreasgen.base.grid import Volume
+from pancreasgen.dataset.integrity import integrity_measures
 from pancreasgen.network.measure import measure
 from pancreasgen.network.network import DuctNetwork, Kind
 from pancreasgen.organ.landmarks import sample_with_gradient
@@ -20,6 +21,7 @@ _HU_GROUPS: dict[str, tuple[int, ...]] = {
     "parenchyma": PARENCHYMA,
     "liver": (VALUES["liver"],),
     "spleen": (VALUES["spleen"],),
+    "kidney": (VALUES["kidney_right"], VALUES["kidney_left"]),
     "fat": (VALUES["subcutaneous_fat"], VALUES["visceral_fat"]),
     "muscle": (VALUES["muscle"],),
     "aorta": (VALUES["aorta"],),
@@ -30,7 +32,7 @@ _AIR_MARGIN_MM = 8.0
 
 
 def measure_case(
-    organ: Organ, network: DuctNetwork, labels: Volume, image: Volume, fraction: Volume
+    organ: Organ, network: DuctNetwork, labels: Volume, image: Volume, fraction: Volume, centerline: Volume
 ) -> dict[str, float]:
     """Return measures by dotted name; what cannot be measured (too few voxels) is left out.
 
@@ -40,12 +42,23 @@ def measure_case(
         labels: Native labels on the CT's grid.
         image: The CT [HU] on the same grid.
         fraction: Share of each voxel that is duct lumen, 0–255.
+        centerline: Kind of the duct whose middle line crosses the voxel, or 0.
     """
     return {
         **gland_measures(organ),
         **duct_measures(organ, network),
+        **voxel_measures(network, labels, image, fraction, centerline),
+    }
+
+
+def voxel_measures(
+    network: DuctNetwork, labels: Volume, image: Volume, fraction: Volume, centerline: Volume
+) -> dict[str, float]:
+    """Return what can be measured in the files of a case alone: volumes, HU, and what no body can have."""
+    return {
         **label_volumes(labels),
         **hu_medians(labels, image, fraction),
+        **integrity_measures(labels, fraction, centerline, network),
     }
 
 

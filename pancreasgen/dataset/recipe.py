@@ -16,6 +16,7 @@ from pancreasgen.base.checks import checked_number
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid
 from pancreasgen.dataset.keys import from_file, taken
+from pancreasgen.dataset.population import MEMBER, PopulationText
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.organ.gland import Gland
@@ -93,6 +94,8 @@ class Recipe:
         protocol: The scanner's setting.
         image_grid: Voxels of the CT.
         vessel_grammars: Organ → the whole grammar of the vessels in it (``liver``, ``kidney``); none for no vessels.
+        population_text: The whole file of a user's own population; empty for one of the catalogue.
+        rejected: For each draw of this case before this one, why it was no case.
     """
 
     schema: int
@@ -106,6 +109,8 @@ class Recipe:
     protocol: Protocol
     image_grid: Grid
     vessel_grammars: Mapping[str, str] = field(default_factory=dict)
+    population_text: str = ""
+    rejected: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))
@@ -116,8 +121,14 @@ class Recipe:
         return (type(self).from_dict, (self.to_dict(),))
 
     def chance(self, stage: str) -> Chance:
-        """Return the stream of a stage: ``organ``, ``growth``, ``tissue`` or ``noise``."""
-        return Chance(self.seed, self.index, stage)
+        """Return the stream of a stage: ``organ``, ``growth``, ``tissue`` or ``noise``; each attempt has its own."""
+        return attempt_chance(self.seed, self.index, stage, len(self.rejected))
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[float, float]]:
+        """The ranges of checks in which the people of the population differ from adults."""
+        people = PopulationText(self.population, self.population_text).laws
+        return people.ranges(str(self.subject.person.get(MEMBER.partition(".")[2], "")))
 
     @property
     def grammar_sha256(self) -> str:
@@ -156,9 +167,11 @@ class Recipe:
             "seed": self.seed,
             "index": self.index,
             "population": self.population,
+            "population_text": self.population_text,
             "subject": self.subject.to_dict(),
             "protocol": self.protocol.to_dict(),
             "image_grid": self.image_grid.to_dict(),
+            "attempts": [{"attempt": i, "reasons": list(reasons)} for i, reasons in enumerate(self.rejected)],
         }
 
     @classmethod
@@ -193,6 +206,8 @@ class Recipe:
             protocol=protocol,
             image_grid=image_grid,
             vessel_grammars=_texts(taken(data, "vessel_grammars", dict)),
+            population_text=taken(data, "population_text", str),
+            rejected=_rejected(taken(data, "attempts", list)),
         )
         told = taken(grammar, "sha256", str, "grammar")
         if told != recipe.grammar_sha256:
@@ -206,6 +221,27 @@ def _texts(grammars: Mapping[str, Any]) -> dict[str, str]:
         name: taken(taken(grammars, name, dict, "vessel_grammars"), "text", str, f"vessel_grammars.{name}")
         for name in grammars
     }
+
+
+def attempt_chance(seed: int, index: int, stage: str, attempt: int) -> Chance:
+    """Return the stream of a stage of one attempt at a case; the first attempt's is that of the stage itself.
+
+    >>> attempt_chance(1, 0, "growth", 0).stage, attempt_chance(1, 0, "growth", 2).stage
+    ('growth', 'growth, attempt 2')
+    """
+    return Chance(seed, index, f"{stage}, attempt {attempt}" if attempt else stage)
+
+
+def _rejected(attempts: list[Any]) -> tuple[tuple[str, ...], ...]:
+    """Return the reasons of the attempts that a recipe lists.
+
+    Raises:
+        BadInputError: If they are not listed one by one, each with its reasons.
+    """
+    with from_file("attempts"):
+        if [item["attempt"] for item in attempts] != list(range(len(attempts))):
+            raise BadInputError("the attempts of a recipe must be numbered 0, 1, 2 …")
+        return tuple(tuple(str(reason) for reason in item["reasons"]) for item in attempts)
 
 
 def canonical_json(data: Any) -> bytes:

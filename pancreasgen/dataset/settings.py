@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -11,28 +10,26 @@ from importlib import metadata
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.checks import checked_number, nearest_name
 from pancreasgen.base.errors import DiagnosticError, UsageError
-from pancreasgen.base.grid import Grid
-from pancreasgen.dataset.grammars import GrammarText, vessel_grammars
+from pancreasgen.dataset.framing import image_grid, parsed_like
+from pancreasgen.dataset.grammars import GrammarText, find_grammar, grammar_names, vessel_grammars
 from pancreasgen.dataset.keys import of_group
-from pancreasgen.dataset.population import Drawn, Population, load_population, population_of
-from pancreasgen.dataset.recipe import SCHEMA, Recipe, Subject
+from pancreasgen.dataset.law import Drawn
+from pancreasgen.dataset.people import Population
+from pancreasgen.dataset.population import PopulationText, find_population, population_of
+from pancreasgen.dataset.recipe import SCHEMA, Recipe, Subject, attempt_chance
+from pancreasgen.dataset.schemes import checked_scheme
 from pancreasgen.grammar.check import check_grammar
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.grammar.uses import needs_organ
 from pancreasgen.organ.gland import Gland, shape_organ
-from pancreasgen.organ.organ import Organ
-from pancreasgen.scan.protocol import RANGES, Protocol, load_protocol
+from pancreasgen.scan.protocol import Protocol, load_protocol
 
 _LENGTH_MM, _QUICK_LENGTH_MM = 160.0, 110.0
-_BODY_MARGIN = 1.1
-_STEP_MM = 1 / 256  # spacings and origins are multiples of it: exact in the float32 of a NIfTI header
 _GROUPS = "groups are: gland, ducts, physique, body, protocol, image"
 _IMAGE_KEYS = {"length_mm": (20.0, 400.0, "mm")}
 
@@ -43,32 +40,41 @@ class Settings:
 
     Attributes:
         seed: Seed of the dataset.
-        population: Name of the population.
+        people: The population, by name or as the user's own text.
         grammar: The duct grammar's name and text.
         protocol: The scanner's setting, with the user's changes.
         length_mm: Length of the scan along the body [mm].
         overrides: Dotted key → value that is given instead of drawn.
+        as_published: Whether nothing was changed by hand: catalogue and drawn numbers only.
+        schemes: Label schemes that are written beside the native one.
     """
 
     seed: int
-    population: str
+    people: PopulationText
     grammar: GrammarText
     protocol: Protocol
     length_mm: float
     overrides: Mapping[str, Drawn]
+    as_published: bool = True
+    schemes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "overrides", MappingProxyType(dict(self.overrides)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let the settings travel between processes."""
-        values = (self.seed, self.population, self.grammar, self.protocol, self.length_mm, dict(self.overrides))
-        return (type(self), values)
+        values = (self.seed, self.people, self.grammar, self.protocol, self.length_mm, dict(self.overrides))
+        return (type(self), (*values, self.as_published, self.schemes))
+
+    @property
+    def population(self) -> str:
+        """Name of the population."""
+        return self.people.name
 
     @cached_property
     def laws(self) -> Population:
         """The population's laws."""
-        return load_population(self.population)
+        return self.people.laws
 
     @cached_property
     def rules(self) -> Grammar:
@@ -81,22 +87,30 @@ class Settings:
             "schema": SCHEMA,
             "seed": self.seed,
             "population": self.population,
+            "population_text": self.people.text,
             "grammar": {"id": self.grammar.id, "text": self.grammar.text},
             "vessel_grammars": {name: {"text": text} for name, text in vessel_grammars().items()},
             "protocol": self.protocol.to_dict(),
             "length_mm": self.length_mm,
             "overrides": dict(self.overrides),
+            "schemes": list(self.schemes),
             "pancreasgen": metadata.version("pancreasgen"),
         }
 
-    def subject(self, index: int) -> Subject:
+    def subject(self, index: int, attempt: int = 0) -> Subject:
         """Return the person of one case."""
-        return draw_subject(self.laws, self.rules, Chance(self.seed, index, "subject"), self.overrides)
+        chance = attempt_chance(self.seed, index, "subject", attempt)
+        return draw_subject(self.laws, self.rules, chance, self.overrides)
 
-    def recipe(self, index: int) -> Recipe:
-        """Return the recipe of one case; it depends on no other case."""
-        subject = self.subject(index)
-        organ = shape_organ(subject.gland, Chance(self.seed, index, "organ"))
+    def recipe(self, index: int, rejected: tuple[tuple[str, ...], ...] = ()) -> Recipe:
+        """Return the recipe of one case; it depends on no other case.
+
+        Args:
+            index: Number of the case.
+            rejected: For each draw that was no case, why; the next is drawn then.
+        """
+        subject = self.subject(index, len(rejected))
+        organ = shape_organ(subject.gland, attempt_chance(self.seed, index, "organ", len(rejected)))
         return Recipe(
             schema=SCHEMA,
             versions=versions(),
@@ -109,6 +123,8 @@ class Settings:
             protocol=self.protocol,
             image_grid=image_grid(organ, subject.physique, self.protocol, self.length_mm),
             vessel_grammars=vessel_grammars(),
+            population_text=self.people.text,
+            rejected=rejected,
         )
 
 
@@ -120,17 +136,20 @@ def make_settings(
     protocol: str = "portal-venous",
     quick: bool = False,
     overrides: Mapping[str, str] | None = None,
+    schemes: Iterable[str] = (),
 ) -> Settings:
     """Return checked settings; every mistake in them is found here, before any work.
 
     Args:
         grammar: The duct grammar.
         seed: Seed of the dataset, 0 to 2⁶³ − 1.
-        population: Name of a population of the catalogue; None for the one that the grammar names, else `adult`.
+        population: Name of a population of the catalogue, or path of a ``.toml`` file; None for the one that the
+            grammar names, else `adult`.
         protocol: Name of a protocol of the catalogue.
         quick: Coarse numbers for first steps and tests.
         overrides: Dotted key → value as text: ``gland.length_mm``, ``ducts.NAME``, ``physique.…``, ``body.…``,
             ``protocol.mas``, ``image.length_mm``.
+        schemes: Label schemes to write beside the native one.
 
     Raises:
         UsageError: If a name is unknown (the nearest is named) or a value outside its range (the range is named).
@@ -138,8 +157,8 @@ def make_settings(
     """
     number = int(checked_number("seed", seed, 0, 2**63 - 1))
     scanner, rules = load_protocol(protocol), checked_grammar(grammar)
-    population = population or population_of(rules)
-    laws = load_population(population)
+    people = find_population(population or population_of(rules))
+    laws = people.laws
     scanner = scanner.quick() if quick else scanner
     length = _QUICK_LENGTH_MM if quick else _LENGTH_MM
     drawn: dict[str, Drawn] = {}
@@ -159,7 +178,11 @@ def make_settings(
             drawn[key] = _checked_value(key, text, laws, rules)
     with of_group("protocol"):
         scanner = replace(scanner, **changes)
-    return Settings(number, population, grammar, scanner, length, drawn)
+    by_hand = (
+        bool(overrides) or bool(people.text) or grammar.id not in grammar_names() or grammar != find_grammar(grammar.id)
+    )
+    chosen = tuple(checked_scheme(name) for name in dict.fromkeys(schemes))
+    return Settings(number, people, grammar, scanner, length, drawn, not by_hand, chosen)
 
 
 def known_keys(laws: Population, rules: Grammar) -> list[str]:
@@ -181,32 +204,6 @@ def _checked_value(key: str, text: str, laws: Population, rules: Grammar) -> Dra
     with of_group(group):
         value: Drawn = getattr(owner(**{name: text}), name)
     return value
-
-
-def parsed_like(key: str, text: str, old: Any) -> Any:
-    """Return text as a value of the old one's kind.
-
-    Args:
-        key: Dotted key of a field of a protocol.
-        text: What the user gave.
-        old: The field's value.
-
-    Raises:
-        UsageError: If the text is no such value, or outside the field's range; the message names key and range.
-
-    >>> parsed_like("protocol.mas", "50", 200.0)
-    50.0
-    """
-    if isinstance(old, bool):
-        if text.lower() not in ("true", "false"):
-            raise UsageError(f"{key} must be true or false, not {text}")
-        return text.lower() == "true"
-    if not isinstance(old, int | float):
-        return text
-    number = checked_number(key, text, *RANGES[key.partition(".")[2]])
-    if isinstance(old, int) and not number.is_integer():
-        raise UsageError(f"{key} must be a whole number, not {text}")
-    return number
 
 
 def draw_subject(laws: Population, rules: Grammar, chance: Chance, overrides: Mapping[str, Drawn]) -> Subject:
@@ -231,29 +228,6 @@ def draw_subject(laws: Population, rules: Grammar, chance: Chance, overrides: Ma
         parameter = rules.parameters[name]
         ducts[name] = min(max(groups["ducts"][name], parameter.low), parameter.high)
     return Subject(groups["body"], Gland(**groups["gland"]), ducts, Physique(**groups["physique"]))
-
-
-def image_grid(organ: Organ, physique: Physique, protocol: Protocol, length_mm: float) -> Grid:
-    """Return the CT's grid: the protocol's field of view, widened to hold the body, and slices around the gland.
-
-    Spacings in the slice and the origin are multiples of 1/256 mm, which a NIfTI header holds exactly.
-
-    Args:
-        organ: The gland, in the middle of the slices.
-        physique: The body, in the middle of the field of view.
-        protocol: Matrix, field of view and slices.
-        length_mm: Length of the scan [mm].
-    """
-    width = max(2 * physique.half_width_mm, physique.front_depth_mm + physique.back_depth_mm)
-    fov = min(max(protocol.fov_mm, _BODY_MARGIN * width), max(protocol.fan_fov_mm, protocol.fov_mm))
-    pixel = math.ceil(fov / protocol.matrix / _STEP_MM) * _STEP_MM
-    slices = max(1, math.ceil(length_mm / protocol.slice_increment_mm - 1e-9))
-    planes = np.flatnonzero(organ.regions.data.any(axis=(0, 1)))
-    heights = organ.regions.grid.axis_mm(2)[planes]
-    middle = (0.0, 0.5 * (physique.front_depth_mm - physique.back_depth_mm), float(heights[0] + heights[-1]) / 2)
-    grid = Grid.centred((protocol.matrix, protocol.matrix, slices), (pixel, pixel, protocol.slice_increment_mm), middle)
-    x, y, z = (round(o / _STEP_MM) * _STEP_MM for o in grid.origin_mm)
-    return replace(grid, origin_mm=(x, y, z))
 
 
 def checked_grammar(grammar: GrammarText) -> Grammar:

@@ -119,7 +119,6 @@ def _listing(root: Path) -> Iterator[Path]:
 
 def describe(settings: Settings) -> dict[str, Any]:
     """Return the content of ``dataset.json``."""
-    laws = {law.key: law.source for law in settings.laws.laws.values()}
     parameters = {f"ducts.{item.name}": item.source or "not stated" for item in settings.rules.parameters.values()}
     return {
         "format": "pancreasgen dataset",
@@ -128,7 +127,8 @@ def describe(settings: Settings) -> dict[str, Any]:
         "licence": "CC0-1.0 for the data; Apache-2.0 for the program",
         "space": "RAS+ mm",
         "settings": settings.to_dict(),
-        "sources": laws | parameters,
+        "sources": settings.laws.sources() | parameters,
+        "laws_by_source": settings.laws.worth(),
         "labels": "labels/labels.json",
     }
 

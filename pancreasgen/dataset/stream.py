@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pancreasgen.dataset.build import Case, build_case
+from pancreasgen.dataset.attempts import settled_case
+from pancreasgen.dataset.build import Case
 from pancreasgen.dataset.grammars import DEFAULT, find_grammar
 from pancreasgen.dataset.settings import make_settings
 
@@ -40,7 +41,7 @@ def generate(
     def cases() -> Iterator[Case]:
         index = 0
         while num_cases is None or index < num_cases:
-            yield build_case(settings.recipe(index))
+            yield settled_case(settings, index)
             index += 1
 
     return cases()

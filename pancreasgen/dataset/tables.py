@@ -9,6 +9,7 @@ from typing import Any
 
 from pancreasgen.anatomy.structures import STRUCTURES
 from pancreasgen.dataset.recipe import canonical_json
+from pancreasgen.dataset.schemes import SCHEMES
 
 _FIRST = ("index", "case", "seed", "checks_passed")
 
@@ -39,6 +40,7 @@ def case_row(case: Mapping[str, Any], name: str) -> dict[str, Any]:
         "checks_passed": all(check["passed"] for check in case["checks"]),
         "grammar": recipe["grammar"]["id"],
         "population": recipe["population"],
+        "attempts": len(recipe["attempts"]) + 1,
         **flat({"subject": recipe["subject"], "protocol": scan, "measured": case["measured"]}),
         **{f"sha256.{key}": value for key, value in case["arrays"].items()},
     }
@@ -78,6 +80,7 @@ def label_tables() -> dict[str, bytes]:
         numbers = f"{item.value:5d} {red:5d} {green:5d} {blue:5d} {visible:8d} {visible:2d} {visible:2d}"
         snap.append(f'{numbers}    "{item.name}"')
     return {
+        "schemes.json": canonical_json({"schemes": [item.to_dict() for item in SCHEMES.values()]}),
         "labels.json": canonical_json({"scheme": "full", "labels": [item.to_dict() for item in STRUCTURES]}),
         "slicer.ctbl": ("\n".join(slicer) + "\n").encode(),
         "itksnap.txt": ("\n".join(snap) + "\n").encode(),

@@ -18,7 +18,9 @@ from pancreasgen.dataset.disk import check_folder, explaining, refuse_same, sha2
 from pancreasgen.dataset.files import VOLUMES, Painters, array_sha256, case_facts, case_files
 from pancreasgen.dataset.keys import from_file
 from pancreasgen.dataset.nifti import read_nifti
+from pancreasgen.dataset.recheck import recheck
 from pancreasgen.dataset.recipe import Recipe
+from pancreasgen.dataset.scheme_files import schemes_in
 from pancreasgen.dataset.store import (
     CASE_FILE,
     DATASET_FILE,
@@ -100,12 +102,14 @@ def _case_problems(folder: Path, place: str) -> list[Problem]:
         case = read_json(folder / CASE_FILE)
         recipe, listed, arrays = Recipe.from_dict(case["recipe"]), dict(case["files"]), dict(case["arrays"])
         failed = [check["name"] for check in case["checks"] if not check["passed"]]
+        dict(case["measured"])
     except PancreasgenError as error:
         return [Problem(f"{place}/{CASE_FILE}", error.message)]
     except (KeyError, TypeError, ValueError) as error:
         return [Problem(f"{place}/{CASE_FILE}", f"is incomplete: {error}")]
     problems = [Problem(place, f"the check {name} did not pass") for name in failed]
-    problems += [Problem(f"{place}/{name}", text) for name, text in _file_problems(folder, listed)]
+    broken = [Problem(f"{place}/{name}", text) for name, text in _file_problems(folder, listed)]
+    problems += broken
     for name in VOLUMES:
         file = f"{name}.nii.gz"
         if file not in listed:
@@ -113,6 +117,9 @@ def _case_problems(folder: Path, place: str) -> list[Problem]:
         elif (folder / file).is_file():
             text = _volume_problem(folder / file, name, arrays.get(name, ""), recipe.image_grid)
             problems += [Problem(f"{place}/{file}", text)] if text else []
+    if not broken:  # what is no longer what was written need not be measured
+        found = recheck(folder, recipe, case["measured"])
+        problems += [Problem(f"{place}/{name}" if name else place, text) for name, text in found]
     return problems
 
 
@@ -170,7 +177,7 @@ def rebuild_case(case_file: Path, out: Path, painters: Painters, report: Report 
     recipe = _recipe(told["recipe"], case_file)
     _check_new_folder(out)
     case = build_case(recipe, report)
-    files, facts = case_files(case, painters), case_facts(case)
+    files, facts = case_files(case, painters, schemes_in(told.get("files") or ())), case_facts(case)
     content = case_json(files, facts)
     place = out.resolve()  # `.` and `..` get a name
     draft = place.with_name(f".{place.name}.{recipe.index}.draft")

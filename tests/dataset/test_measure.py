@@ -55,9 +55,10 @@ def test_checks_fail_outside_their_range_and_on_nan() -> None:
     assert nan.to_dict()["value"] is None
 
 
-def test_hu_ranges_hold_for_the_portal_phase_only() -> None:
-    """An unenhanced liver of 55 HU is no fault of an unenhanced scan."""
+def test_hu_ranges_are_those_of_the_phase_and_hold_at_about_120_kv() -> None:
+    """A liver of 55 HU is right without contrast medium and wrong in the portal phase; at 80 kV nobody says."""
     assert [c.passed for c in check_case({"hu.liver": 55.0}, "portal-venous")] == [False]
-    assert check_case({"hu.liver": 55.0}, "unenhanced") == ()
+    assert [c.passed for c in check_case({"hu.liver": 55.0}, "unenhanced")] == [True]
+    assert check_case({"hu.liver": 55.0}, "portal-venous", kvp=80) == ()
     assert [c.passed for c in check_case({"gland.length_mm": 60.0}, "delayed")] == [False]
     assert [c.passed for c in check_case({"gland.length_mm": 60.0}, "delayed", {"gland.length_mm": (25, 95)})] == [True]
