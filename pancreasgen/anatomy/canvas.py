@@ -14,11 +14,12 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from pancreasgen.anatomy.fields import Field, tube
+from pancreasgen.anatomy.fields import Field, Shape, tube
 from pancreasgen.anatomy.tissues import tissue_index
 from pancreasgen.base.grid import Grid
 
 Layers = Sequence[tuple[float, str]]
+_PIECE = 12  # points of a course that are painted together; short pieces have small boxes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +64,41 @@ class Canvas:
         box = _box(field, field_grid, self.grid, -edge)
         if box is None:
             return
-        scale = np.array(self.grid.spacing_mm) / field_grid.spacing_mm
-        shift = (np.array(self.grid.origin_mm) - field_grid.origin_mm) / field_grid.spacing_mm
         depths = np.array([depth for depth, _ in layers], dtype=np.float64)
         colours = self.palette[[tissue_index()[tissue] for _, tissue in layers]]
-        _paint(self.labels, self.materials, field, box, scale, shift, label, depths, colours, edge)
+        _paint(self.labels, self.materials, field, box, *self._onto(field_grid), label, depths, colours, edge)
+
+    def _onto(self, field_grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return scale and shift of indices: those of field_grid are scale × the canvas's + shift."""
+        scale = np.array(self.grid.spacing_mm) / field_grid.spacing_mm
+        return scale, (np.array(self.grid.origin_mm) - field_grid.origin_mm) / field_grid.spacing_mm
+
+    def veil(self, shape: Shape, label: int, thick_mm: float, tissue: str) -> None:
+        """Draw a thin sheet where a field is zero, within one label; labels stay as they are.
+
+        The sheet is spread over a voxel to either side, so that its mass is that of its thickness [mm]: fasciae,
+        septa, planes of fat between muscles.
+        """
+        edge = self.edge_mm
+        box = _box(shape.field, shape.grid, self.grid, -edge)
+        if box is not None:
+            colour, peak = self.palette[tissue_index()[tissue]], min(thick_mm / edge, 1.0)
+            onto = self._onto(shape.grid)
+            _veil(self.labels, self.materials, shape.field, box, *onto, label, peak, colour, edge)
+
+    def relabel(self, shape: Shape, old: int, new: int) -> None:
+        """Give voxels of one label inside a shape another label; densities stay as they are."""
+        box = _box(shape.field, shape.grid, self.grid, 0.0)
+        if box is not None:
+            _relabel(self.labels, shape.field, box, *self._onto(shape.grid), old, new)
+
+    def paint_rod(self, points_mm: Any, radii_mm: Any, label: int, layers: Layers) -> None:
+        """Paint a tube like :meth:`paint_tube`, with layers like :meth:`paint`; piece by piece where it is long."""
+        points, radii = np.asarray(points_mm), np.broadcast_to(radii_mm, (len(points_mm),))
+        for depth, tissue in layers:  # each layer over the whole length, so that no wall crosses the lumen
+            for first in range(0, len(points) - 1, _PIECE):
+                piece = slice(first, first + _PIECE + 1)
+                self.paint_tube(points[piece], np.maximum(radii[piece] - depth, 0.0), label, tissue)
 
     def paint_tube(self, points_mm: Any, radii_mm: Any, label: int, tissue: str) -> None:
         """Paint a tube of changing radius (K,) along a polyline (K, 3) [mm], at the canvas's own resolution."""
@@ -118,31 +149,90 @@ def interpolate(field: Any, x: float, y: float, z: float) -> float:
     return a * (1 - u) + b * u
 
 
+@njit(cache=True)
+def _column(field: Any, x: float, y: float, column: Any) -> float:
+    """Write the field's column at a fractional index (x, y), interpolated, and return its greatest value."""
+    x = min(max(x, 0.0), field.shape[0] - 1.0)
+    y = min(max(y, 0.0), field.shape[1] - 1.0)
+    i, j = int(x), int(y)
+    i1, j1 = min(i + 1, field.shape[0] - 1), min(j + 1, field.shape[1] - 1)
+    u, v = x - i, y - j
+    top = -1e30
+    for k in range(field.shape[2]):
+        low = field[i, j, k] * (1 - v) + field[i, j1, k] * v
+        high = field[i1, j, k] * (1 - v) + field[i1, j1, k] * v
+        column[k] = low * (1 - u) + high * u
+        top = max(top, column[k])
+    return top
+
+
+@njit(cache=True)
+def _along(column: Any, z: float) -> float:
+    z = min(max(z, 0.0), len(column) - 1.0)
+    k = int(z)
+    return column[k] * (1 - (z - k)) + column[min(k + 1, len(column) - 1)] * (z - k)
+
+
 @njit(cache=True, parallel=True)
 def _paint(
-    labels: Any,
-    materials: Any,
-    field: Any,
-    box: NDArray[np.int64],
-    scale: NDArray[np.float64],
-    shift: NDArray[np.float64],
-    label: int,
-    depths: NDArray[np.float64],
-    colours: Any,
-    edge: float,
-) -> None:
+    labels: Any, materials: Any, field: Any, box: NDArray[np.int64], scale: NDArray[np.float64],
+    shift: NDArray[np.float64], label: int, depths: NDArray[np.float64], colours: Any, edge: float,
+) -> None:  # fmt: skip
     for i in prange(box[0, 0], box[1, 0]):
+        column = np.empty(field.shape[2])
         for j in range(box[0, 1], box[1, 1]):
+            if _column(field, i * scale[0] + shift[0], j * scale[1] + shift[1], column) <= -0.5 * edge:
+                continue
             for k in range(box[0, 2], box[1, 2]):
-                d = interpolate(field, i * scale[0] + shift[0], j * scale[1] + shift[1], k * scale[2] + shift[2])
-                for layer in range(len(depths)):
-                    share = min((d - depths[layer]) / edge + 0.5, 1.0)
-                    if share <= 0.0:
-                        break
-                    for m in range(3):
-                        materials[m, i, j, k] += share * (colours[layer, m] - materials[m, i, j, k])
+                d = _along(column, k * scale[2] + shift[2])
+                if d <= depths[0] - 0.5 * edge:
+                    continue
+                first = 0  # the innermost layer that fills the voxel hides all before it
+                while first + 1 < len(depths) and d - depths[first + 1] >= 0.5 * edge:
+                    first += 1
+                for layer in range(first, len(depths)):
+                    share = (d - depths[layer]) / edge + 0.5
+                    if share >= 1.0:
+                        for m in range(3):
+                            materials[m, i, j, k] = colours[layer, m]
+                    elif share > 0.0:
+                        for m in range(3):
+                            materials[m, i, j, k] += share * (colours[layer, m] - materials[m, i, j, k])
                 if d >= 0.0:
                     labels[i, j, k] = label
+
+
+@njit(cache=True, parallel=True)
+def _veil(
+    labels: Any, materials: Any, field: Any, box: NDArray[np.int64], scale: NDArray[np.float64],
+    shift: NDArray[np.float64], label: int, peak: float, colour: Any, edge: float,
+) -> None:  # fmt: skip
+    for i in prange(box[0, 0], box[1, 0]):
+        column = np.empty(field.shape[2])
+        for j in range(box[0, 1], box[1, 1]):
+            if _column(field, i * scale[0] + shift[0], j * scale[1] + shift[1], column) <= -edge:
+                continue
+            for k in range(box[0, 2], box[1, 2]):
+                if labels[i, j, k] == label:
+                    share = peak * (1.0 - abs(_along(column, k * scale[2] + shift[2])) / edge)
+                    if share > 0.0:
+                        for m in range(3):
+                            materials[m, i, j, k] += share * (colour[m] - materials[m, i, j, k])
+
+
+@njit(cache=True, parallel=True)
+def _relabel(
+    labels: Any, field: Any, box: NDArray[np.int64], scale: NDArray[np.float64], shift: NDArray[np.float64], old: int,
+    new: int,
+) -> None:  # fmt: skip
+    for i in prange(box[0, 0], box[1, 0]):
+        column = np.empty(field.shape[2])
+        for j in range(box[0, 1], box[1, 1]):
+            if _column(field, i * scale[0] + shift[0], j * scale[1] + shift[1], column) < 0.0:
+                continue
+            for k in range(box[0, 2], box[1, 2]):
+                if labels[i, j, k] == old and _along(column, k * scale[2] + shift[2]) >= 0.0:
+                    labels[i, j, k] = new
 
 
 @njit(cache=True)

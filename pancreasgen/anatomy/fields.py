@@ -53,6 +53,21 @@ class Space:
         x, y, z = (axis.astype(np.float32) for axis in self.grid.mesh_mm())
         return x, y, z
 
+    def part(self, low_mm: Sequence[float], high_mm: Sequence[float]) -> Space:
+        """Return the part of the lattice that covers a box, on the same nodes; at least two nodes along each axis."""
+        low = np.floor(self.grid.to_index(np.asarray(low_mm, dtype=float)) + 1e-6).astype(int)
+        high = np.ceil(self.grid.to_index(np.asarray(high_mm, dtype=float)) - 1e-6).astype(int)
+        low = np.clip(low, 0, np.array(self.grid.shape) - 2)
+        high = np.clip(high, low + 1, np.array(self.grid.shape) - 1)
+        n, origin = high - low + 1, self.grid.to_world(low)
+        shape = (int(n[0]), int(n[1]), int(n[2]))
+        return Space(Grid(shape, self.grid.spacing_mm, (origin[0], origin[1], origin[2])), self.chance)
+
+    def window(self, part: Grid) -> tuple[slice, ...]:
+        """Return the index of a part of this lattice in arrays of the whole."""
+        begin = np.rint(self.grid.to_index(np.array(part.origin_mm))).astype(int)
+        return tuple(slice(b, b + n) for b, n in zip(begin, part.shape, strict=True))
+
     def noise(self, name: str, scale_mm: float) -> Field:
         """Return smooth noise with mean 0 and SD about 1 (shape of the lattice).
 
@@ -67,6 +82,19 @@ class Space:
         out = np.einsum("jb,abk->ajk", weights[1], out)
         out = np.einsum("ia,ajk->ijk", weights[0], out)
         return (out / 0.33).astype(np.float32)  # 0.33 = (∑ of squared spline weights, 0.479)^1.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """A shape on its part of the lattice.
+
+    Attributes:
+        field: Signed distance [mm, positive inside]; whatever lies off the grid is outside.
+        grid: The nodes.
+    """
+
+    field: Field
+    grid: Grid
 
 
 def _spline_weights(axis_mm: Points, scale_mm: float) -> tuple[Points, int]:
@@ -118,6 +146,16 @@ def tilt(x_deg: float = 0.0, y_deg: float = 0.0, z_deg: float = 0.0) -> Points:
     ry = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
     rz = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
     return np.asarray((rz @ ry @ rx).T)
+
+
+def ramp(values: Any, low: float, high: float) -> Field:
+    """Return 0 below low, 1 above high, and Hermite's cubic 3t² − 2t³ between; low may be the greater.
+
+    >>> float(ramp(0.5, 0.0, 1.0))
+    0.5
+    """
+    t = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
 
 
 def union(*fields: Any, blend_mm: float = 0.0) -> Field:
@@ -187,3 +225,9 @@ def tube(grid: Grid, points_mm: Any, radii_mm: Any, reach_mm: float = 12.0) -> F
     out = np.full(grid.shape, -reach_mm, np.float32)
     _tube(points, radii, np.array(grid.origin_mm), np.array(grid.spacing_mm), float(reach_mm), out)
     return out
+
+
+def course_tube(space: Space, points_mm: Any, radii_mm: Any, reach_mm: float = 15.0) -> Field:
+    """Return the distance to a tube along the smooth course through points, on a lattice."""
+    course, radii = smooth_course(points_mm, radii_mm)
+    return tube(space.grid, course, radii, reach_mm)

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from pancreasgen.anatomy.fields import Field, Points, Space, carve, ellipsoid, smooth_course, tilt, tube, union
+from pancreasgen.anatomy.fields import Field, Points, Shape, Space, carve, ellipsoid, ramp, union
+from pancreasgen.anatomy.muscles import Plane, back_muscles, crura_and_psoas, planes_of_fat
+from pancreasgen.anatomy.outside import table_top
 from pancreasgen.anatomy.physique import Physique
+from pancreasgen.anatomy.skeleton import Rod, Spine, build_ribs, build_spine
 from pancreasgen.organ.organ import Organ
 
-VERTEBRA_MM = 36.0  # height of a vertebra with its disc
-DISC_MM = 8.5
-RIB_MM = 27.0  # vertical distance of neighbouring ribs
 GLAND_ROOM_MM = 6.0  # fat that the wall leaves in front of and beside the gland
+WAIST_Y_MM = -8.0  # where the body is widest, from back to front
+BACK_ROOM_MM = 97.0  # from the front of the vertebrae to the back of the muscles, assumed
+APONEUROSIS_MM = 2.0  # the wall between its muscles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,27 +29,27 @@ class Frame:
 
     Attributes:
         body: The outline with skin.
+        wall: Outer face of the muscles, under the fat.
         cavity: Inside of the abdominal and thoracic wall.
-        abdomen: The part of the cavity below the diaphragm.
-        muscle: All muscles.
-        spine: Vertebrae with their processes, without the discs.
-        discs: Discs between the vertebral bodies.
-        canal: Spinal canal.
-        ribs: Ribs.
+        abdomen: The part of the cavity below the diaphragm, without the muscles that stand in it.
+        inner_muscles: Muscles of the back, psoas, crura and diaphragm.
+        spine: Vertebrae, discs, canal and arches.
+        ribs: Ribs and their cartilages.
         lungs: Lung bases.
+        planes: Sheets of fat in the muscle.
         half_width_mm: Half width of the cavity [mm].
         front_mm: y of the cavity's front at the midline [mm].
     """
 
     body: Field
+    wall: Field
     cavity: Field
     abdomen: Field
-    muscle: Field
-    spine: Field
-    discs: Field
-    canal: Field
-    ribs: Field
+    inner_muscles: Field
+    spine: Spine
+    ribs: tuple[Rod, ...]
     lungs: Field
+    planes: tuple[Plane, ...]
     half_width_mm: float
     front_mm: float
 
@@ -74,116 +76,120 @@ def build_frame(space: Space, organ: Organ, physique: Physique) -> Frame:
     box = organ.distance.grid.to_world(np.stack([inside.min(axis=0), inside.max(axis=0)]))
     half_width = max(physique.half_width_mm, float(np.abs(box[:, 0]).max()) + GLAND_ROOM_MM + wall)
     front = max(physique.front_depth_mm, float(box[1, 1]) + GLAND_ROOM_MM + front_wall)
-    body = _outline(space, half_width, front, physique.back_depth_mm)
-    inner = body - np.float32(physique.skin_mm + physique.subcutaneous_fat_mm)
-    x, y, z = space.xyz
-    # the fat is thinner over the back and the flat front than at the sides
-    inner = inner + np.float32(0.35 * physique.subcutaneous_fat_mm) * np.clip(-y / physique.back_depth_mm, 0, 1)
-    thick = physique.muscle_wall_mm * (1 - 0.35 * np.clip(y / front, 0, 1))
-    cavity = inner - thick.astype(np.float32)
-    spine, discs, canal = _spine(space, physique.vertebra_scale)
-    back = _back_muscles(space, physique.muscle_wall_mm / 13.0)
-    cavity = carve(cavity, back, union(spine, ellipsoid(space.xyz, (0, -70, 0), (34, 44, np.inf))), gap_mm=1.0)
-    dome = ellipsoid(space.xyz, (0, 8, -40), (1.1 * (half_width - wall), 1.1 * (front - front_wall + 4), 175))
-    dome = dome + 2.5 * space.noise("diaphragm", 50.0)
-    lungs = np.minimum(np.minimum(cavity - 1.5, -dome - 2.5), np.minimum(z - 38.0, np.abs(x) - 30.0))
-    ribs = _ribs(space, half_width - wall + 0.55 * physique.muscle_wall_mm, front - wall, physique.back_depth_mm - wall)
-    midline = np.abs(x) - 2.0 + 0 * y + 0 * z  # the linea alba in front, without muscle
-    shell = np.minimum(np.minimum(inner, -cavity), np.where(y > 0, np.maximum(midline, 60 - y), 99.0))
-    rim = np.minimum(np.minimum(1.3 - np.abs(dome), cavity + 1.0), z - 5.0)
-    muscle = union(shell, np.minimum(back, inner), rim, _psoas_and_crura(space))
+    body = _outline(space, half_width, front, physique)
+    inner = body - np.float32(physique.skin_mm) - _fat_mm(space, front, physique)
+    thick = _muscle_mm(space, half_width, front, physique)
+    # furrow, flattened back, skin and a little fat lie behind the tips of the spinous processes
+    behind = min(0.6 * physique.subcutaneous_fat_mm, _most_back_fat_mm(physique))
+    tips = physique.back_depth_mm - physique.skin_mm - behind - 10.0
+    spine = build_spine(space, physique.vertebra_scale, tips)
+    back = back_muscles(space, physique)
+    middle = space.part((-45.0, -130.0, -1e4), (45.0, 15.0, 1e4))
+    bony = ellipsoid(middle.xyz, (0, -70, 0), (34, 44, np.inf))
+    cavity = inner - thick
+    room = inner - np.maximum(thick, np.float32(0.55 * physique.muscle_wall_mm))
+    for field in (cavity, room):
+        for shape, gap in ((back, 1.0), (Shape(bony, middle.grid), 1.0), (spine.bodies, 1.0)):
+            _cut(space, field, shape, gap)
+    dome = _dome(space, half_width - wall, front - front_wall)
+    lungs = _lungs(space, cavity, dome)
+    rim = np.minimum(np.minimum(1.3 - np.abs(dome), cavity + 1.0), space.xyz[2] - 5.0)
+    muscles = rim.astype(np.float32)
+    for shape in (back, crura_and_psoas(space)):
+        window = space.window(shape.grid)
+        muscles[window] = np.maximum(muscles[window], np.minimum(shape.field, inner[window]))
+    abdomen = np.minimum(np.minimum(room, dome - np.float32(1.4)), -muscles - np.float32(0.2))
     return Frame(
         body=body,
+        wall=inner,
         cavity=cavity,
-        abdomen=np.minimum(cavity, dome - 2.0).astype(np.float32),
-        muscle=muscle,
+        abdomen=abdomen,
+        inner_muscles=muscles,
         spine=spine,
-        discs=discs,
-        canal=canal,
-        ribs=np.minimum(ribs, inner).astype(np.float32),
-        lungs=np.asarray(lungs, dtype=np.float32),
+        ribs=tuple(build_ribs(space, inner, 0.5 * physique.muscle_wall_mm)),
+        lungs=lungs,
+        planes=planes_of_fat(space, inner, back, physique),
         half_width_mm=half_width - wall,
         front_mm=front - front_wall,
     )
 
 
-def _outline(space: Space, half_width_mm: float, front_mm: float, back_mm: float) -> Field:
-    """Return a rounded, slightly flattened oval with a furrow over the spine; a superellipse of power 2.35."""
+def _cut(space: Space, field: Field, shape: Shape, gap_mm: float) -> None:
+    """Carve a shape out of a field of the whole lattice, in place."""
+    window = space.window(shape.grid)
+    field[window] = carve(field[window], shape.field, gap_mm=gap_mm)
+
+
+def _outline(space: Space, half_width_mm: float, front_mm: float, physique: Physique) -> Field:
+    """Return the body's outline: a rounded front, a flatter back that lies on the table, a waist, a narrower chest.
+
+    In plane it is a superellipse of power 2.2 in front and 2.35 behind.
+    """
     x, y, z = space.xyz
-    middle, half_depth = 0.5 * (front_mm - back_mm), 0.5 * (front_mm + back_mm)
-    u, v = np.abs(x) / half_width_mm, np.abs(y - middle) / half_depth
-    power = 2.35
+    lean = float(np.clip((185.0 - physique.half_width_mm) / 40.0, 0, 1))
+    wide = half_width_mm * (1 - 0.035 * lean * np.exp(-(((z + 60) / 40.0) ** 2)) - 0.04 * ramp(z, 60, 140))
+    deep = front_mm * (1 - (0.13 - 0.05 * lean) * ramp(z, 45, 130) - (0.04 + 0.06 * lean) * ramp(z, -55, -140))
+    front = y > WAIST_Y_MM
+    v = np.abs(y - WAIST_Y_MM) / np.where(front, deep - WAIST_Y_MM, physique.back_depth_mm + WAIST_Y_MM)
+    u = np.abs(x) / wide
+    power = np.where(front, np.float32(2.2), np.float32(2.35))
     f = np.maximum((u**power + v**power) ** (1 / power), 1e-3)
+    half_depth = 0.5 * (front_mm + physique.back_depth_mm)
     slope = np.sqrt((u ** (power - 1) / half_width_mm) ** 2 + (v ** (power - 1) / half_depth) ** 2) / f ** (power - 1)
-    furrow = 5.0 * np.exp(-((x / 14.0) ** 2)) * (y < middle)
-    field = (1 - f) / np.maximum(slope, 0.5 / half_width_mm) - furrow + 2.0 * space.noise("outline", 80.0) + 0 * z
-    return np.asarray(field, dtype=np.float32)
+    furrow = (5.0 + 0.05 * physique.subcutaneous_fat_mm) * np.exp(-((x / 13.0) ** 2)) * (y < WAIST_Y_MM)
+    field = (1 - f) / np.maximum(slope, 0.5 / half_width_mm) - furrow
+    field = field + 1.8 * space.noise("outline", 90.0) + 0.9 * space.noise("contour", 38.0)
+    return np.minimum(field, table_top(space, physique) - np.float32(0.6)).astype(np.float32)
 
 
-def _spine(space: Space, scale: float) -> tuple[Field, Field, Field]:
-    """Return vertebrae, discs and canal: bodies with waists, pedicles, laminae, transverse and spinous processes."""
+def _fat_mm(space: Space, front_mm: float, physique: Physique) -> Field:
+    """Return the thickness of the fat under the skin: thinner over the back and the ribs, thickest at the flanks."""
     x, y, z = space.xyz
-    phase = (z + 0.35 * VERTEBRA_MM) % VERTEBRA_MM  # 0 in the middle of a disc
-    to_disc = np.minimum(phase, VERTEBRA_MM - phase) - 0.5 * DISC_MM
-    waist = 1.0 - 0.09 * np.clip(to_disc / (0.5 * (VERTEBRA_MM - DISC_MM)), 0, 1) ** 0.7
-    column = ellipsoid((x / waist, y + 18.0 * (1 - waist), z * 0), (0, -18 * scale, 0), (23 * scale, 17 * scale, 1e4))
-    bean = ellipsoid((x, y, z * 0), (0, -40 * scale, 0), (11 * scale, 9 * scale, 1e4))
-    column = carve(column, bean)
-    bodies, discs = np.minimum(column, to_disc), np.minimum(column, -to_disc)
-    high, low = VERTEBRA_MM * 0.62 - phase, phase - VERTEBRA_MM * 0.38  # upper and lower half of a vertebra
-    upper = np.minimum(phase - 0.45 * VERTEBRA_MM, 0.85 * VERTEBRA_MM - phase)
-    lower = np.minimum(phase - 0.08 * VERTEBRA_MM, 0.62 * VERTEBRA_MM - phase)
-    side = np.abs(x)
-    canal = ellipsoid((x, y, z * 0), (0, -43 * scale, 0), (10.5 * scale, 8 * scale, 1e4))
-    ring = np.minimum(4.5 - np.abs(canal + 4.0), -30 * scale - y)
-    ring = np.minimum(ring, np.maximum(upper, np.minimum(lower + 2, -46 * scale - y)))
-    sweep = y - 0.25 * (side - 20)
-    transverse = np.minimum(np.minimum(3.8 - np.abs(sweep + 47 * scale), 40 * scale - side), 4.5 - np.abs(upper - 7.0))
-    transverse = np.minimum(transverse, side - 9)
-    facet = np.minimum(ellipsoid((side, y, z * 0), (17 * scale, -52 * scale, 0), (7, 8, 1e4)), 99.0 + 0 * z)
-    spinous = np.minimum(np.minimum(3.2 - side, -50 * scale - y), np.minimum(y + 82 * scale, lower + 3))
-    spinous = spinous + 0 * high + 0 * low
-    parts = [carve(part, canal) for part in (ring, transverse, facet, spinous)]
-    return union(bodies, *parts, blend_mm=2.0), np.asarray(discs, np.float32), np.asarray(canal + 0 * z, np.float32)
+    back = np.clip(-y / physique.back_depth_mm, 0, 1)
+    flank = np.exp(-(((y + 30) / 35.0) ** 2)) * ramp(np.abs(x), 60, 140)
+    share = 1 - 0.5 * back**2 - 0.22 * ramp(z, 10, 100) + 0.12 * flank - 0.12 * ramp(y, 0.4 * front_mm, front_mm)
+    thick = physique.subcutaneous_fat_mm * share
+    behind = ramp(-y, 0, 75) * ramp(np.abs(x), 210, 60)
+    too_much = np.maximum(thick - np.float32(_most_back_fat_mm(physique)), 0)
+    return np.asarray(thick - behind * too_much, dtype=np.float32)
 
 
-def _back_muscles(space: Space, scale: float) -> Field:
-    """Return erector spinae and quadratus lumborum on both sides."""
+def _most_back_fat_mm(physique: Physique) -> float:
+    """Return how thick the fat of the back may be, so that spine and muscles keep their room [mm]."""
+    return max(3.0, physique.back_depth_mm - physique.skin_mm - BACK_ROOM_MM)
+
+
+def _muscle_mm(space: Space, half_width_mm: float, front_mm: float, physique: Physique) -> Field:
+    """Return the thickness of the wall's muscles: rectus, then an aponeurosis, then the flat muscles of the side."""
+    x, y, _ = space.xyz
+    thick = physique.muscle_wall_mm
+    half = half_width_mm - physique.skin_mm - physique.subcutaneous_fat_mm
+    side = np.abs(x) / np.float32(half)
+    rectus = 0.85 * thick * np.sqrt(np.maximum(1 - ((side - 0.29) / 0.245) ** 2, 0)) ** 0.8
+    flat = thick * ramp(side, 0.50, 0.74)
+    front = np.maximum(np.maximum(rectus, flat), APONEUROSIS_MM)
+    blend = ramp(y, 0.15 * front_mm, 0.5 * front_mm)
+    return np.asarray(blend * front + (1 - blend) * thick, dtype=np.float32)
+
+
+def _dome(space: Space, half_width_mm: float, front_mm: float) -> Field:
+    """Return the diaphragm's vault; it stands steeper behind, where the lung reaches down beside the spine."""
     x, y, z = space.xyz
-    side, width = np.abs(x), 0.5 + 0.5 * scale
-    erector = ellipsoid((side, y, z * 0), (37, -66, 0), (36 * width, 23 * width, 1e4), tilt(z_deg=-14))
-    inner = ellipsoid((side, y, z * 0), (14, -70, 0), (14, 22, 1e4))
-    loin = ellipsoid((side, y, z + 45), (62, -42, 0), (20, 9 * width, 60), tilt(z_deg=-20))
-    return union(erector, inner, loin, blend_mm=3.0) + 0.8 * space.noise("back muscles", 25.0)
+    beside = ramp(np.abs(x), 80, 30) * ramp(z, 0, 80)
+    steep = np.where(y < 8, np.float32(1.35) + np.float32(1.5) * beside, np.float32(1.0))
+    dome = ellipsoid((x, 8 + steep * (y - 8), z), (0, 8, -40), (1.1 * half_width_mm, 1.1 * (front_mm + 4), 175))
+    return dome + np.float32(2.5) * space.noise("diaphragm", 50.0)
 
 
-def _psoas_and_crura(space: Space) -> Field:
+def _lungs(space: Space, cavity: Field, dome: Field) -> Field:
     x, y, z = space.xyz
-    side = np.abs(x)
-    size = np.clip((35 - z) / 110, 0.02, 1.1)
-    psoas = ellipsoid((side, y, z * 0), (33, -17, 0), (7 + 11 * size, 9 + 10 * size, 1e4)) - 14 * (size < 0.03)
-    psoas = psoas + 0 * z
-    crura = []
-    for foot in (8.0, -19.0):
-        line = np.array([[foot, -2, -30], [foot, 2, 0], [foot * 1.05, 6, 30], [foot * 1.1, 10, 70], [foot, 12, 110]])
-        course, radii = smooth_course(line, [2.5, 4.0, 4.8, 5.0, 5.0])
-        crura.append(tube(space.grid, course, radii))
-    return union(psoas, *crura)
+    floor = 38.0 - 26.0 * ramp(-y, 15, 55)  # the recess reaches deeper behind
+    outside = np.minimum(cavity - np.float32(1.0), -dome - np.float32(2.0))
+    return np.asarray(np.minimum(outside, np.minimum(z - floor, np.abs(x) - 24.0)), dtype=np.float32)
 
 
-def _ribs(space: Space, half_width_mm: float, front_mm: float, back_mm: float) -> Field:
-    """Return ribs that fall from the spine around the side to the front; the lowest two end early."""
-    fields = []
-    for level in range(9):
-        top = -12.0 + RIB_MM * level  # height at the spine
-        last = (0.62, 0.78, 1.0)[min(level, 2)] * np.pi * 0.76
-        turn = np.linspace(0.13 * np.pi, last, 60)  # 0 at the back, π in front
-        middle, half = 0.5 * (front_mm - back_mm), 0.5 * (front_mm + back_mm)
-        power = 2 / 2.35
-        x = (half_width_mm - 1) * np.sin(turn) ** power
-        y = middle - (half + 2) * np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** power
-        z = top - 115.0 * (turn / np.pi) ** 1.25 + 8.0 * np.clip(turn / np.pi - 0.6, 0, 1) / 0.4
-        for side in (1.0, -1.0):
-            course: Any = np.stack([side * x, y, z], axis=1)
-            fields.append(tube(space.grid, course, np.interp(turn, [turn[0], last - 0.2, last], [4.6, 5.2, 4.0])))
-    return union(*fields)
+def column_of(space: Space, spine: Spine) -> Field:
+    """Return the distance to vertebral bodies and discs on the whole lattice."""
+    out = np.full(space.grid.shape, -30.0, np.float32)
+    out[space.window(spine.bodies.grid)] = union(spine.bodies.field, spine.discs.field)
+    return out

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pancreasgen.anatomy.canvas import Canvas
-from pancreasgen.anatomy.fields import Field, Points
+from pancreasgen.anatomy.fields import Field, Points, Shape
 from pancreasgen.anatomy.great_vessels import hilum
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.anatomy.structures import structure
@@ -26,16 +26,15 @@ _HEPATIC_MM = {"vein_right": 8.8, "vein_middle": 7.6, "vein_left": 7.2}  # diame
 
 
 def organ_vessels(
-    fields: Mapping[str, Field], grid: Grid, tubes: Sequence[Tube], physique: Physique,
-    grammars: Mapping[str, Grammar], chance: Chance,
+    shapes: Mapping[str, Shape], tubes: Sequence[Tube], physique: Physique, grammars: Mapping[str, Grammar],
+    chance: Chance,
 ) -> list[VesselTree]:  # fmt: skip
     """Grow the vessels inside liver and kidneys.
 
     They grow in what of an organ lies in the scan, so their twigs depend on the field of view.
 
     Args:
-        fields: Distances of ``liver``, ``kidney_right`` and ``kidney_left`` on the lattice [mm, positive inside].
-        grid: The lattice.
+        shapes: ``liver``, ``kidney_right`` and ``kidney_left`` among them.
         tubes: The vessels that lead there.
         physique: Diameters.
         grammars: Rules of growth, by organ: ``liver`` and ``kidney``; an organ without any keeps no vessels.
@@ -49,13 +48,15 @@ def organ_vessels(
             raise unknown_name("organ with vessels", name, ORGANS)
     trees: list[VesselTree] = []
     if "liver" in grammars:
-        roots = _liver_roots(fields["liver"], grid, tubes, physique)
-        trees += grow_vessels(grammars["liver"], fields["liver"], grid, roots, "hepatic_vessels", chance.sub("liver"))
+        liver = shapes["liver"]
+        roots = _liver_roots(liver.field, liver.grid, tubes, physique)
+        trees += grow_vessels(grammars["liver"], liver.field, liver.grid, roots, "hepatic_vessels", chance.sub("liver"))
     if "kidney" in grammars:
         for name, side in (("kidney_right", 1.0), ("kidney_left", -1.0)):
-            if (fields[name] > 0).sum() < 8:
+            field, grid = shapes[name].field, shapes[name].grid
+            if (field > 0).sum() < 8:
                 continue
-            whole = hull_field(fields[name], grid)
+            whole = hull_field(field, grid)
             roots = _kidney_roots(whole, grid, side, physique)
             trees += grow_vessels(grammars["kidney"], whole, grid, roots, "renal_vessels", chance.sub(name))
     return trees

@@ -11,7 +11,8 @@ from scipy import ndimage
 
 from pancreasgen.anatomy.canvas import Canvas
 from pancreasgen.anatomy.fields import Field, Space, tube, union
-from pancreasgen.anatomy.frame import Frame, build_frame
+from pancreasgen.anatomy.frame import build_frame
+from pancreasgen.anatomy.furnish import paint_frame, paint_organs, paint_peripancreatic_fat
 from pancreasgen.anatomy.organ_vessels import organ_vessels, paint_trees
 from pancreasgen.anatomy.parenchyma import paint_gland, paint_texture
 from pancreasgen.anatomy.physique import Physique
@@ -19,7 +20,7 @@ from pancreasgen.anatomy.structures import VALUES, structure
 from pancreasgen.anatomy.tissues import palette, tissue_index
 from pancreasgen.anatomy.tubes import Tube
 from pancreasgen.anatomy.vessels import build_vessels
-from pancreasgen.anatomy.viscera import build_viscera, colon_course, gas_level_mm, stomach_course
+from pancreasgen.anatomy.viscera import build_viscera
 from pancreasgen.anatomy.voxelize import draw_centerline, duct_cover
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.errors import BadInputError
@@ -91,9 +92,13 @@ def compose(
     space = Space.over(grid, chance.sub("shapes"))
     frame = build_frame(space, organ, physique)
     vessels = build_vessels(organ, physique, chance.sub("vessels"), network)
-    _paint_frame(canvas, space, frame, physique)
-    fields = _paint_organs(canvas, space, frame, organ, vessels, physique)
-    trees = organ_vessels(fields, space.grid, vessels, physique, vessel_grammars, chance.sub("organ vessels"))
+    gland = _on_lattice(organ, space)
+    viscera = build_viscera(space, frame, organ, gland, _named(space, vessels), physique)
+    paint_frame(canvas, space, frame, physique)
+    _paint_tubes(canvas, vessels, above=25, below=30)
+    paint_organs(canvas, space, frame, organ, viscera, physique)
+    paint_peripancreatic_fat(canvas, gland, space)
+    trees = organ_vessels(viscera.shapes, vessels, physique, vessel_grammars, chance.sub("organ vessels"))
     for label in ("hepatic_vessels", "renal_vessels"):
         paint_trees(canvas, trees, label)
     _paint_tubes(canvas, vessels, above=70, below=90)
@@ -109,23 +114,6 @@ def compose(
     )
 
 
-def _paint_frame(canvas: Canvas, space: Space, frame: Frame, physique: Physique) -> None:
-    bone = [(0.0, "cortical_bone"), (1.4, "trabecular_bone")]
-    steps: list[tuple[str, Field, list[tuple[float, str]]]] = [
-        ("skin", frame.body, [(0.0, "skin")]),
-        ("subcutaneous_fat", frame.body - np.float32(physique.skin_mm), [(0.0, "fat")]),
-        ("visceral_fat", frame.cavity, [(0.0, "fat")]),
-        ("muscle", frame.muscle, [(0.0, "muscle")]),
-        ("lung", frame.lungs, [(0.0, "lung")]),
-        ("ribs", frame.ribs, bone),
-        ("spine", frame.discs, [(0.0, "disc")]),
-        ("spine", frame.spine, bone),
-        ("spinal_canal", frame.canal, [(0.0, "cerebrospinal_fluid")]),
-    ]
-    for name, field, layers in steps:
-        canvas.paint(field, space.grid, VALUES[name], layers)
-
-
 def _on_lattice(organ: Organ, space: Space) -> Field:
     """Return the gland's distance on the lattice; outside the organ's grid, minus the way to it as well."""
     index = [organ.distance.grid.to_index(p[..., None] * np.eye(3)[a])[..., a] for a, p in enumerate(space.xyz)]
@@ -136,45 +124,14 @@ def _on_lattice(organ: Organ, space: Space) -> Field:
     return np.asarray(near - np.sqrt(away), dtype=np.float32)
 
 
-def _paint_organs(
-    canvas: Canvas, space: Space, frame: Frame, organ: Organ, vessels: list[Tube], physique: Physique
-) -> dict[str, Field]:
-    """Paint the organs; return their distances on the lattice."""
-    gland = _on_lattice(organ, space)
+def _named(space: Space, vessels: list[Tube]) -> dict[str, Field]:
+    """Return the distance to each named vessel on the lattice."""
     named: dict[str, Field] = {}
     for vessel in vessels:
         if vessel.structure != "mesenteric_vessels":
             own = tube(space.grid, vessel.points_mm, vessel.radii_mm, REACH_MM)
             named[vessel.structure] = union(own, named.get(vessel.structure, own))
-    fields = build_viscera(space, frame, organ, gland, named, physique)
-    _paint_tubes(canvas, vessels, above=25, below=30)
-    courses = {"colon": colon_course(frame), "stomach": stomach_course(frame, organ, physique)}
-    wall = [(0.0, "bowel_wall"), (2.4, "gi_content")]
-    medulla = space.noise("pyramids", 9.0)
-    fluid = "gi_fluid"
-    layers: dict[str, tuple[str, list[tuple[float, str]]]] = {
-        "colon": ("colon", [(0.0, "bowel_wall"), (1.8, "stool")]),
-        "small_bowel": ("small_bowel", [(0.0, "bowel_wall"), (3.2, "gi_content")]),
-        "liver": ("liver", [(0.0, "liver")]),
-        "spleen": ("spleen", [(0.0, "spleen")]),
-        "kidney_right": ("kidney_right", [(0.0, "kidney")]),
-        "kidney_left": ("kidney_left", [(0.0, "kidney")]),
-        "stomach": ("stomach", [(0.0, "bowel_wall"), (3.5, fluid)]),
-        "adrenal_right": ("adrenal_right", [(0.0, "adrenal")]),
-        "adrenal_left": ("adrenal_left", [(0.0, "adrenal")]),
-        "gallbladder": ("gallbladder", [(0.0, "bowel_wall"), (1.2, "bile")]),
-        "duodenum": ("duodenum", wall),
-    }
-    for name, (label, look) in layers.items():
-        canvas.paint(fields[name], space.grid, VALUES[label], look)
-        if name.startswith("kidney"):
-            inner = np.minimum(fields[name] - 6.5, 2.2 * medulla).astype(np.float32)
-            canvas.paint(inner, space.grid, VALUES[label], [(0.0, "kidney_medulla")])
-        if name in courses:  # gas in front, down to a horizontal level
-            above = space.xyz[1] - np.float32(gas_level_mm(courses[name], physique.bowel_gas_fraction))
-            gas = np.minimum(fields[name] - np.float32(2.4 if name == "colon" else 4.0), above)
-            canvas.paint(gas, space.grid, VALUES[label], [(0.0, "air")])
-    return fields
+    return named
 
 
 def _paint_tubes(canvas: Canvas, vessels: list[Tube], above: int, below: int) -> None:

@@ -9,6 +9,10 @@ from typing import Any
 
 from pancreasgen.base.checks import checked_number, unknown_name
 
+ARMS_DOWN_ABOVE = 0.95  # one patient in twenty; assumed
+ARM_WIDTH_MM = 80.0  # an arm with its flesh, assumed
+POSITIVE_ABOVE = 0.8  # one patient in five; assumed, water is usual where the pancreas is the question
+
 
 def _scalar(default: float, low: float, high: float, unit: str, text: str, source: str = "assumed") -> Any:
     """Return a dataclass field that knows its range, unit and source."""
@@ -79,12 +83,30 @@ class Physique:
         4, -12, 15, "mm", "length that bile and pancreatic duct share before the papilla; 0 or less: two openings",
         "found: a common channel in 75.6 % of 160 autopsies, up to 15 mm",
     )  # fmt: skip
+    # ---- abdomen
+    arm_stiffness: float = _scalar(0.5, 0, 1, "", "above 0.95 the arms cannot be raised and lie beside the body")
+    oral_contrast: float = _scalar(0.3, 0, 1, "", "above 0.8 stomach and bowel hold positive contrast medium")
 
     def __post_init__(self) -> None:
         for item in fields(self):
             limits = item.metadata
             value = checked_number(item.name, getattr(self, item.name), limits["low"], limits["high"], limits["unit"])
             object.__setattr__(self, item.name, value)
+
+    @property
+    def arms_down(self) -> bool:
+        """Whether the arms lie beside the body."""
+        return self.arm_stiffness > ARMS_DOWN_ABOVE
+
+    @property
+    def arms_width_mm(self) -> float:
+        """How much wider the arms make the body [mm]; 0 where they are raised."""
+        return 2.0 * ARM_WIDTH_MM if self.arms_down else 0.0
+
+    @property
+    def positive_contrast(self) -> bool:
+        """Whether stomach and small bowel hold positive contrast medium."""
+        return self.oral_contrast > POSITIVE_ABOVE
 
     @classmethod
     def describe(cls) -> Mapping[str, Mapping[str, Any]]:

@@ -30,7 +30,7 @@ def image_grid(organ: Organ, physique: Physique, protocol: Protocol, length_mm: 
         protocol: Matrix, field of view and slices.
         length_mm: Length of the scan [mm].
     """
-    width = max(2 * physique.half_width_mm, physique.front_depth_mm + physique.back_depth_mm)
+    width = max(2 * physique.half_width_mm + physique.arms_width_mm, physique.front_depth_mm + physique.back_depth_mm)
     fov = min(max(protocol.fov_mm, _BODY_MARGIN * width), max(protocol.fan_fov_mm, protocol.fov_mm))
     pixel = math.ceil(fov / protocol.matrix / _STEP_MM) * _STEP_MM
     slices = max(1, math.ceil(length_mm / protocol.slice_increment_mm - 1e-9))

@@ -85,8 +85,9 @@ def best_slice(labels: Volume, axis: int) -> int:
 def structure_colours() -> NDArray[np.float64]:
     """Return a colour (256, 3) for each label; fat, muscle and skin stay clear (NaN), so that organs stand out."""
     colours = np.full((256, 3), np.nan)
+    clear = ("background", "muscle", "subcutaneous_fat", "visceral_fat", "peripancreatic_fat", "skin", "lung")
     for item in STRUCTURES:
-        if item.name not in ("background", "muscle", "subcutaneous_fat", "visceral_fat", "skin", "lung"):
+        if item.name not in (*clear, "arms", "table"):
             colours[item.value] = np.array(item.rgb) / 255
     return colours
 

@@ -6,9 +6,9 @@ from scipy import ndimage
 
 from pancreasgen.anatomy import phantom as room
 from pancreasgen.anatomy.physique import Physique
+from pancreasgen.anatomy.stomach import behind, gas_level_mm
 from pancreasgen.anatomy.structures import DUCTS, PARENCHYMA, VALUES
 from pancreasgen.anatomy.tissues import tissue_index
-from pancreasgen.anatomy.viscera import behind, gas_level_mm
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.grid import Grid
 from pancreasgen.network.network import DuctNetwork

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pancreasgen.anatomy.canvas import Canvas
-from pancreasgen.anatomy.fields import ellipsoid
+from pancreasgen.anatomy.fields import Shape, ellipsoid
 from pancreasgen.anatomy.organ_vessels import organ_vessels, paint_trees
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.anatomy.structures import VALUES
@@ -49,8 +49,13 @@ def fields():
 FIELDS = fields()
 
 
+def shapes(fields):
+    """Return fields on the lattice as shapes."""
+    return {name: Shape(field, LATTICE) for name, field in fields.items()}
+
+
 def grown(index, grammars=GRAMMARS):
-    return organ_vessels(FIELDS, LATTICE, TUBES, Physique(), grammars, Chance(4, index, "vessels"))
+    return organ_vessels(shapes(FIELDS), TUBES, Physique(), grammars, Chance(4, index, "vessels"))
 
 
 @pytest.fixture(scope="module", params=range(3))
@@ -125,7 +130,7 @@ def test_the_same_chance_grows_the_same_trees():
 def test_what_the_scan_does_not_hold_grows_nothing():
     """Without organs in the scan there are no trees, without grammars neither; an unknown organ is an error."""
     nothing = {name: np.full_like(field, -5.0) for name, field in FIELDS.items()}
-    assert organ_vessels(nothing, LATTICE, TUBES, Physique(), GRAMMARS, Chance(1, 0, "v")) == []
+    assert organ_vessels(shapes(nothing), TUBES, Physique(), GRAMMARS, Chance(1, 0, "v")) == []
     assert grown(0, {}) == []
     with pytest.raises(UsageError, match="organ with vessels"):
         grown(0, {"livre": GRAMMARS["liver"]})
@@ -137,7 +142,7 @@ def test_a_thin_slab_of_the_liver_still_works():
     z = LATTICE.axis_mm(2)
     for field in slab.values():
         field[:] = np.minimum(field, (15.0 - np.abs(z - 20.0)).astype(np.float32))
-    trees = organ_vessels(slab, LATTICE, TUBES, Physique(), GRAMMARS, Chance(1, 0, "v"))
+    trees = organ_vessels(shapes(slab), TUBES, Physique(), GRAMMARS, Chance(1, 0, "v"))
     assert trees
     for tree in trees:
         assert np.abs(tree.network.nodes_mm[tree.network.segments[1:, 1], 2] - 20.0).max() < 15.0

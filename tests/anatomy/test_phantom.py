@@ -24,7 +24,7 @@ CHANCE = Chance(11, 0, "tissue")
 GRID = Grid.centred((252, 188, 68), (1.4, 1.4, 2.4), (0.0, 5.0, 0.0))
 LATER = {  # room for what is not painted yet
     *("pdac", "ipmn", "calcification", "neuroendocrine_tumour", "serous_cyst", "mucinous_cyst", "stent"),
-    *("peripancreatic_oedema", "peripancreatic_fat", "arms", "table"),
+    *("peripancreatic_oedema", "arms"),
 }
 
 VOLUMES_ML = {  # what lies between z −80 and +80 of an average adult
