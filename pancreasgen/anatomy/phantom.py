@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 from scipy import ndimage
 
+from pancreasgen.anatomy.aftermath import body_with, paint_hard, vessels_with
 from pancreasgen.anatomy.canvas import Canvas
 from pancreasgen.anatomy.fields import Field, Space, tube, union
 from pancreasgen.anatomy.frame import build_frame
 from pancreasgen.anatomy.furnish import paint_frame, paint_organs, paint_peripancreatic_fat
+from pancreasgen.anatomy.lesions import paint_lesions, paint_oedema
 from pancreasgen.anatomy.organ_vessels import organ_vessels, paint_trees
 from pancreasgen.anatomy.parenchyma import paint_gland, paint_texture
 from pancreasgen.anatomy.physique import Physique
@@ -28,6 +30,7 @@ from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.network.network import DuctNetwork, Kind
 from pancreasgen.organ.organ import Organ
+from pancreasgen.organ.seat import Seat, swollen
 
 DUCT_LABELS = {
     Kind.MAIN: VALUES["main_duct"],
@@ -36,6 +39,8 @@ DUCT_LABELS = {
     Kind.LOBULAR: VALUES["side_branches"],
 }
 REACH_MM = 15.0
+CLOSED_255 = 26
+"""Within a carcinoma a centreline makes no duct of a voxel with less lumen than this (a tenth): the duct is cut off."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +75,7 @@ class Phantom:
 def compose(
     organ: Organ, network: DuctNetwork, physique: Physique, grid: Grid, phase: str, chance: Chance,
     vessel_grammars: Mapping[str, Grammar] = MappingProxyType({}),
+    seats: Sequence[Seat] = (),
 ) -> Phantom:  # fmt: skip
     """Compose the body around a gland and its ducts.
 
@@ -83,17 +89,20 @@ def compose(
         phase: One of :data:`~pancreasgen.anatomy.tissues.PHASES`.
         chance: Stream for the shapes' unevenness and the texture; the same for all grids of one body.
         vessel_grammars: Rules of the vessels in ``liver`` and ``kidney``; an organ without any keeps no vessels.
+        seats: Lesions in their places.
 
     Raises:
         UsageError: If there is no such phase, or no such organ with vessels.
         PancreasgenError: If a grammar of vessels cannot grow.
     """
+    healthy = build_vessels(organ, physique, chance.sub("vessels"), network)
+    physique, room = body_with(physique, healthy, seats, phase), swollen(organ, seats)
     canvas = Canvas.blank(grid, palette(physique, phase))
     space = Space.over(grid, chance.sub("shapes"))
-    frame = build_frame(space, organ, physique)
-    vessels = build_vessels(organ, physique, chance.sub("vessels"), network)
-    gland = _on_lattice(organ, space)
-    viscera = build_viscera(space, frame, organ, gland, _named(space, vessels), physique)
+    frame = build_frame(space, room, physique)
+    vessels = vessels_with(healthy, seats)
+    gland = _on_lattice(room, space)
+    viscera = build_viscera(space, frame, room, gland, _named(space, vessels), physique)
     paint_frame(canvas, space, frame, physique)
     _paint_tubes(canvas, vessels, above=25, below=30)
     paint_organs(canvas, space, frame, organ, viscera, physique)
@@ -103,9 +112,13 @@ def compose(
         paint_trees(canvas, trees, label)
     _paint_tubes(canvas, vessels, above=70, below=90)
     paint_gland(canvas, organ, physique, chance.sub("gland"))
+    paint_lesions(canvas, seats, network, phase)
     _paint_tubes(canvas, vessels, above=90, below=100)
     paint_texture(canvas, physique, chance)
+    if any(seat.lesion.oedema_mm > 0.0 for seat in seats):
+        paint_oedema(canvas, space, _on_lattice(organ, space), seats)
     fraction, centerline = _paint_ducts(canvas, network)
+    paint_hard(canvas, network, healthy, seats)
     return Phantom(
         Volume(canvas.labels, grid, Quantity.LABEL),
         Volume(canvas.materials, grid, Quantity.DENSITY),
@@ -157,6 +170,9 @@ def _paint_ducts(canvas: Canvas, network: DuctNetwork) -> tuple[Volume, Volume]:
     full = fraction.reshape(-1)[flat] >= 128
     canvas.labels.reshape(-1)[flat[full]] = table[kind[full]]
     centerline = draw_centerline(network, canvas.grid, (Kind.MAIN, Kind.ACCESSORY))
-    on_line = centerline.data > 0
-    canvas.labels[on_line] = table[centerline.data[on_line]]
+    on_line = np.flatnonzero(centerline.data)
+    labels = canvas.labels.reshape(-1)
+    shut = (labels[on_line] == VALUES["pdac"]) & (fraction.reshape(-1)[on_line] < CLOSED_255)
+    on_line = on_line[~shut]
+    labels[on_line] = table[centerline.data.reshape(-1)[on_line]]
     return Volume(fraction, canvas.grid, Quantity.FRACTION), centerline

@@ -180,12 +180,13 @@ def content_of(suffix: str, grown: Grown) -> bytes:
 
 
 def _in_organ(settings: Settings, wish: Wish) -> tuple[DuctNetwork, Organ | None, str]:
-    from pancreasgen.network.grow import grow
+    from pancreasgen.network.illness import grow_in
     from pancreasgen.organ.gland import shape_organ
 
     recipe = settings.recipe(wish.index)
-    organ = shape_organ(recipe.subject.gland, recipe.chance("organ"))
-    network = grow(settings.rules, organ, recipe.subject.ducts, recipe.chance("growth"), deadline(wish.seconds))
+    ill, chance = recipe.subject.lesions, recipe.chance("growth")
+    organ = shape_organ(recipe.subject.gland, recipe.chance("organ"), ill)
+    network, _ = grow_in(settings.rules, organ, recipe.subject.ducts, ill, chance, deadline(wish.seconds))
     return network, organ, f"in a gland of {organ.volume_ml:.0f} mL"
 
 

@@ -27,7 +27,7 @@ def command(
     from pancreasgen.dataset.grammars import find_grammar
     from pancreasgen.dataset.nifti import nifti_bytes
     from pancreasgen.dataset.settings import make_settings, parse_overrides
-    from pancreasgen.network.grow import grow
+    from pancreasgen.network.illness import grow_in
     from pancreasgen.organ.gland import shape_organ
 
     wanted_suffix(out, ".nii.gz")
@@ -39,10 +39,10 @@ def command(
     announce_compilation(quiet)
     recipe = settings.recipe(index)
     subject = recipe.subject
-    organ = shape_organ(subject.gland, recipe.chance("organ"))
-    network = grow(settings.rules, organ, subject.ducts, recipe.chance("growth"))
+    organ = shape_organ(subject.gland, recipe.chance("organ"), subject.lesions)
+    network, seats = grow_in(settings.rules, organ, subject.ducts, subject.lesions, recipe.chance("growth"))
     phase, chance = recipe.protocol.phase, recipe.chance("tissue")
-    phantom = compose(organ, network, subject.physique, recipe.phantom_grid, phase, chance, recipe.vessels)
+    phantom = compose(organ, network, subject.physique, recipe.phantom_grid, phase, chance, recipe.vessels, seats)
     write_output(out, nifti_bytes(labels_on(phantom, recipe.image_grid)))
     if not quiet:
         click.echo(f"open {out} in 3D Slicer; `labels/` of any dataset holds the table of its numbers")

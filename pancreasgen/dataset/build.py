@@ -10,10 +10,11 @@ from pancreasgen.anatomy.slices import fraction_on, labels_on
 from pancreasgen.anatomy.voxelize import draw_centerline
 from pancreasgen.base.grid import Volume
 from pancreasgen.dataset.checks import Check, check_case
+from pancreasgen.dataset.findings import Finding, Scene, examine
 from pancreasgen.dataset.measure import measure_case
 from pancreasgen.dataset.nifti import stored_array
 from pancreasgen.dataset.recipe import Recipe
-from pancreasgen.network.grow import grow
+from pancreasgen.network.illness import grow_in
 from pancreasgen.network.network import DuctNetwork, Kind
 from pancreasgen.organ.gland import shape_organ
 from pancreasgen.organ.organ import Organ
@@ -38,6 +39,7 @@ class Case:
         centerline: :class:`~pancreasgen.network.network.Kind` of the duct whose middle line crosses the voxel, or 0.
         measures: What was measured in the result, by dotted name.
         checks: What was compared with what is anatomically possible.
+        findings: What was measured in each lesion, and whether it can be seen.
     """
 
     recipe: Recipe
@@ -50,6 +52,7 @@ class Case:
     centerline: Volume
     measures: dict[str, float]
     checks: tuple[Check, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def silent(stage: str, fraction: float) -> None:
@@ -68,12 +71,12 @@ def build_case(recipe: Recipe, report: Report = silent) -> Case:
     """
     subject, protocol, grid = recipe.subject, recipe.protocol, recipe.image_grid
     report("organ", 0.0)
-    organ = shape_organ(subject.gland, recipe.chance("organ"))
+    organ = shape_organ(subject.gland, recipe.chance("organ"), subject.lesions)
     report("ducts", 0.0)
-    network = grow(recipe.grammar, organ, subject.ducts, recipe.chance("growth"))
+    network, seats = grow_in(recipe.grammar, organ, subject.ducts, subject.lesions, recipe.chance("growth"))
     report("tissue", 0.0)
     tissue, phase = recipe.chance("tissue"), protocol.phase
-    phantom = compose(organ, network, subject.physique, recipe.phantom_grid, phase, tissue, recipe.vessels)
+    phantom = compose(organ, network, subject.physique, recipe.phantom_grid, phase, tissue, recipe.vessels, seats)
     report("scan", 0.0)
     image = scan(phantom.materials, protocol, grid, recipe.chance("noise"), lambda done: report("scan", done))
     report("truth", 0.0)
@@ -82,5 +85,7 @@ def build_case(recipe: Recipe, report: Report = silent) -> Case:
     centerline = draw_centerline(network, grid, tuple(Kind))
     stored = Volume(stored_array(image), grid, image.quantity)  # what files hold is measured, so that it can be again
     measures = measure_case(organ, network, labels, stored, fraction, centerline)
+    findings = tuple(examine(seat, Scene(organ, network, subject.physique, labels, stored, protocol)) for seat in seats)
+    measures |= {name: value for finding in findings for name, value in finding.measures.items()}
     checks = check_case(measures, protocol.phase, recipe.ranges, protocol.kvp)
-    return Case(recipe, organ, network, phantom, image, labels, fraction, centerline, measures, checks)
+    return Case(recipe, organ, network, phantom, image, labels, fraction, centerline, measures, checks, findings)

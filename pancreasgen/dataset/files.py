@@ -49,6 +49,7 @@ def case_facts(case: Case) -> dict[str, Any]:
         "recipe": case.recipe.to_dict(),
         "measured": case.measures,
         "checks": [check.to_dict() for check in case.checks],
+        "lesions": [finding.to_dict() for finding in case.findings],
         "arrays": hashes | {"ducts": network_sha256(case.network)},
     }
 

@@ -12,6 +12,7 @@ from pancreasgen.base.checks import checked_number
 from pancreasgen.dataset.law import CONTINUOUS, DISTRIBUTIONS, Law
 from pancreasgen.dataset.toml_faults import TomlFaults
 from pancreasgen.organ.gland import RANGES, Gland
+from pancreasgen.organ.lesion import Lesion
 
 _FIELDS = {
     "distribution", "mean", "sd", "low", "high", "unit", "source", "value", "choices", "weights", "follows", "slope",
@@ -22,7 +23,7 @@ _NEEDED = {
     "choice": ("choices", "weights"), "constant": ("value",),
 }  # fmt: skip
 _TEXTS, _LISTS, _FOLLOWING = ("distribution", "unit", "source"), ("choices", "weights"), ("follows", "slope", "at")
-_OWNERS: Mapping[str, type[Any]] = {"gland": Gland, "physique": Physique}
+_OWNERS: Mapping[str, type[Any]] = {"gland": Gland, "physique": Physique, "lesion": Lesion}
 """Group → the frozen value whose fields its quantities are; ranges and units stand in the fields' metadata."""
 _SUFFIXES = {"_mm": "mm", "_hu": "HU", "_years": "years", "_ml": "mL", "_kg_m2": "kg/m²", "_deg": "deg"}
 

@@ -20,6 +20,7 @@ from pancreasgen.dataset.population import MEMBER, PopulationText
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.organ.gland import Gland
+from pancreasgen.organ.lesion import Lesion, check_fits
 from pancreasgen.scan.protocol import Protocol
 
 SCHEMA = 1  # raised by every change that moves a hash; the changelog says what moved
@@ -34,12 +35,14 @@ class Subject:
         gland: The pancreas.
         ducts: Value of every parameter of the duct grammar, each in the unit that the grammar declares.
         physique: The body around it.
+        lesions: What is wrong with the pancreas.
     """
 
     person: Mapping[str, float | str]
     gland: Gland
     ducts: Mapping[str, float]
     physique: Physique
+    lesions: tuple[Lesion, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "person", MappingProxyType(dict(self.person)))
@@ -47,7 +50,7 @@ class Subject:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let the subject travel between processes (a mapping proxy cannot)."""
-        return (type(self), (dict(self.person), self.gland, dict(self.ducts), self.physique))
+        return (type(self), (dict(self.person), self.gland, dict(self.ducts), self.physique, self.lesions))
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary; :meth:`from_dict` is its inverse."""
@@ -56,6 +59,7 @@ class Subject:
             "gland": self.gland.to_dict(),
             "ducts": dict(self.ducts),
             "physique": self.physique.to_dict(),
+            "lesions": [lesion.to_dict() for lesion in self.lesions],
         }
 
     @classmethod
@@ -75,7 +79,11 @@ class Subject:
         for name, value in ducts.items():
             with from_file("subject.ducts"):
                 checked_number(name, value, -math.inf, math.inf)
-        return cls(person, shape, ducts, body)
+        with from_file("subject.lesions"):
+            lesions = tuple(Lesion.from_dict(item) for item in taken(data, "lesions", list, "subject"))
+            for lesion in lesions:
+                check_fits(lesion, shape.length_mm * shape.extent)
+        return cls(person, shape, ducts, body, lesions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pancreasgen.anatomy.physique import Physique
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.checks import checked_number, nearest_name
 from pancreasgen.base.errors import DiagnosticError, UsageError
+from pancreasgen.dataset.diseases import NAMES, checked_field, checked_lesions, draw_lesions
 from pancreasgen.dataset.framing import image_grid, parsed_like
 from pancreasgen.dataset.grammars import GrammarText, find_grammar, grammar_names, vessel_grammars
 from pancreasgen.dataset.keys import of_group
@@ -30,7 +31,7 @@ from pancreasgen.organ.gland import Gland, shape_organ
 from pancreasgen.scan.protocol import Protocol, load_protocol
 
 _LENGTH_MM, _QUICK_LENGTH_MM = 160.0, 110.0
-_GROUPS = "groups are: gland, ducts, physique, body, protocol, image"
+_GROUPS = "groups are: gland, ducts, physique, body, lesion, protocol, image"
 _IMAGE_KEYS = {"length_mm": (20.0, 400.0, "mm")}
 
 
@@ -110,7 +111,7 @@ class Settings:
             rejected: For each draw that was no case, why; the next is drawn then.
         """
         subject = self.subject(index, len(rejected))
-        organ = shape_organ(subject.gland, attempt_chance(self.seed, index, "organ", len(rejected)))
+        organ = shape_organ(subject.gland, attempt_chance(self.seed, index, "organ", len(rejected)), subject.lesions)
         return Recipe(
             schema=SCHEMA,
             versions=versions(),
@@ -148,7 +149,7 @@ def make_settings(
         protocol: Name of a protocol of the catalogue.
         quick: Coarse numbers for first steps and tests.
         overrides: Dotted key → value as text: ``gland.length_mm``, ``ducts.NAME``, ``physique.…``, ``body.…``,
-            ``protocol.mas``, ``image.length_mm``.
+            ``lesion.…``, ``protocol.mas``, ``image.length_mm``.
         schemes: Label schemes to write beside the native one.
 
     Raises:
@@ -190,7 +191,7 @@ def known_keys(laws: Population, rules: Grammar) -> list[str]:
     keys = [f"gland.{item.name}" for item in fields(Gland)] + [f"physique.{item.name}" for item in fields(Physique)]
     keys += [f"ducts.{name}" for name in rules.parameters] + [key for key in laws.laws if key.startswith("body.")]
     keys += [f"protocol.{item.name}" for item in fields(Protocol) if item.name != "name"]
-    return keys + [f"image.{name}" for name in _IMAGE_KEYS]
+    return [*keys, *NAMES, *(f"image.{name}" for name in _IMAGE_KEYS)]
 
 
 def _checked_value(key: str, text: str, laws: Population, rules: Grammar) -> Drawn:
@@ -198,8 +199,8 @@ def _checked_value(key: str, text: str, laws: Population, rules: Grammar) -> Dra
     group, _, name = key.partition(".")
     if group == "ducts":
         return rules.with_values({name: text}).parameters[name].value  # type: ignore[dict-item]  # the door parses text
-    if group == "body":
-        return laws.laws[key].check(text)
+    if group in ("body", "lesion"):
+        return laws.laws[key].check(text) if group == "body" else checked_field(name, text)
     owner: Any = Gland if group == "gland" else Physique
     with of_group(group):
         value: Drawn = getattr(owner(**{name: text}), name)
@@ -219,7 +220,7 @@ def draw_subject(laws: Population, rules: Grammar, chance: Chance, overrides: Ma
         overrides: Dotted key → value that is given instead of drawn.
     """
     values = laws.draw(chance, overrides)
-    groups: dict[str, dict[str, Any]] = {"body": {}, "gland": {}, "ducts": {}, "physique": {}}
+    groups: dict[str, dict[str, Any]] = {"body": {}, "gland": {}, "ducts": {}, "physique": {}, "lesion": {}}
     for key, value in values.items():
         group, _, name = key.partition(".")
         groups[group][name] = value
@@ -227,7 +228,9 @@ def draw_subject(laws: Population, rules: Grammar, chance: Chance, overrides: Ma
     for name in ducts.keys() & groups["ducts"].keys():
         parameter = rules.parameters[name]
         ducts[name] = min(max(groups["ducts"][name], parameter.low), parameter.high)
-    return Subject(groups["body"], Gland(**groups["gland"]), ducts, Physique(**groups["physique"]))
+    gland = Gland(**groups["gland"])
+    lesions = checked_lesions(draw_lesions(laws.member_of(values), chance, values, overrides), gland)
+    return Subject(groups["body"], gland, ducts, Physique(**groups["physique"]), lesions)
 
 
 def checked_grammar(grammar: GrammarText) -> Grammar:

@@ -26,6 +26,8 @@ Masks = NDArray[np.bool_]
 
 SAFETY_MM = 0.2
 """What a widened duct leaves to the capsule beyond the margin, since its depth is known at samples only [mm]."""
+SHUT_MM = 0.12
+"""Radius that is left of a main duct that a tumour closes: too narrow to be seen [mm]."""
 _NECK_MM, _GRAPE_MM, _CYST_MM = 1.5, 4.5, 15.0
 _GRAPE_SHARE = 0.6  # of a branch's cysts, the radius of those on its twigs
 _WIDE = 1.05
@@ -38,13 +40,17 @@ class Disease:
     """What is wrong with the ducts. The healthy gland is ``Disease()``.
 
     Attributes:
-        kind: ``upstream`` (of an obstruction), ``segment`` (of the main duct), ``branch`` (one side branch), or empty.
+        kind: ``upstream`` (of an obstruction), ``segment`` (of the main duct), ``branch`` (one side branch), ``cyst``
+            (the side branch that leads into one), or empty.
         to_mm: Radius that it widens to [mm]; a duct is no wider than its gland lets it be.
         at: Where the obstruction or the branch is: 0 at the papilla, 1 at the tip of the tail.
         start: Where the segment begins.
         end: Where it ends.
         depth: How far beads rise above and fall below the healthy radius, as a share of it.
         every_mm: Mean distance between a stricture and the next dilatation [mm].
+        shut: Share of the axis before ``at`` over which an obstruction closes the main duct; 0 for a mere point.
+        ball_mm: Radius of what takes the place of the side branches [mm]: a tumour on the closed stretch, or a cyst.
+        centre_mm: Middle of the cyst, or of the tumour as seen from the main duct [mm].
     """
 
     kind: str = ""
@@ -54,6 +60,9 @@ class Disease:
     end: float = 1.0
     depth: float = 0.0
     every_mm: float = 8.0
+    shut: float = 0.0
+    ball_mm: float = 0.0
+    centre_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def healthy(self) -> bool:
@@ -89,12 +98,13 @@ class Disease:
             wide[main] += np.maximum(self.to_mm - wide[main], 0.0) * _smooth(share)
         elif self.kind == "branch":
             self._branch(tree, trunk, fraction, wide)
+        gone = self._gone(tree, trunk, fraction, wide)
         if self.depth:
             self._beads(tree, main, wide, chance)
         wide = np.maximum(np.minimum(wide, _room(tree, organ, margin_mm)), np.minimum(wide, tree.radius_mm))
         widened = np.flatnonzero(wide > _WIDE * tree.radius_mm)
         tree = replace(tree, radius_mm=wide)
-        return tree, _swallowed(tree, widened)
+        return tree, gone | _swallowed(tree, widened)
 
     def _upstream(self, tree: Tree, trunk: Masks, fraction: Floats, wide: Floats) -> None:
         beyond = np.flatnonzero(trunk & (fraction >= self.at))
@@ -106,6 +116,28 @@ class Disease:
         wide[trunk & upstream] *= factor
         for order, power in _SIDE_POWERS.items():
             wide[upstream & ~trunk & (tree.order == order)] *= factor**power
+        closed = trunk & (fraction >= self.at - self.shut) & (fraction < self.at)
+        wide[closed] = np.minimum(wide[closed], SHUT_MM)
+
+    def _gone(self, tree: Tree, trunk: Masks, fraction: Floats, wide: Floats) -> Masks:
+        """Return what a tumour or a cyst takes the place of (M,); widen the duct that leads into a cyst."""
+        gone = np.zeros(len(trunk), np.bool_)
+        if self.ball_mm <= 0.0:
+            return gone
+        centre = np.array(self.centre_mm)
+        if self.kind == "upstream":
+            main = np.flatnonzero(trunk)
+            centre = centre + tree.end_mm[main[middle_row(fraction[main], self.at - 0.5 * self.shut)]]
+        deep = self.ball_mm - np.linalg.norm(tree.end_mm - centre, axis=1)
+        gone = ~trunk & (deep > 0.0)
+        if self.kind == "cyst":
+            enters = np.flatnonzero(gone & (tree.parent >= 0) & ~gone[np.maximum(tree.parent, 0)])
+            way = max(
+                (_way_down(tree, trunk, int(row)) for row in enters), key=lambda w: tree.radius_mm[w[-1]], default=[]
+            )
+            gone[way] = False
+            wide[way] = np.maximum(wide[way], self.to_mm)
+        return gone
 
     def _branch(self, tree: Tree, trunk: Masks, fraction: Floats, wide: Floats) -> None:
         first = np.flatnonzero(~trunk & (tree.parent >= 0) & (tree.order == 1) & trunk[np.maximum(tree.parent, 0)])
@@ -134,6 +166,15 @@ class Disease:
 HEALTHY = Disease()
 
 
+def middle_row(fraction: Floats, at: float) -> int:
+    """Return which piece of a main duct (N,) lies at a place along the axis.
+
+    >>> middle_row(np.array([0.1, 0.3, 0.5]), 0.35)
+    1
+    """
+    return int(np.argmin(np.abs(fraction - at)))
+
+
 def _smooth(share: Floats) -> Floats:
     t = np.clip(share, 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
@@ -145,6 +186,14 @@ def _trunk_of(tree: Tree, trunk: Masks) -> NDArray[np.int64]:
     for row in np.flatnonzero(~trunk & (tree.parent >= 0)):
         found[row] = found[tree.parent[row]]
     return found
+
+
+def _way_down(tree: Tree, trunk: Masks, row: int) -> list[int]:
+    """Return a segment and those between it and the main duct or another root, itself first."""
+    way = [row]
+    while tree.parent[way[-1]] >= 0 and not trunk[tree.parent[way[-1]]]:
+        way.append(int(tree.parent[way[-1]]))
+    return way
 
 
 def _arc_mm(tree: Tree, first: Masks, order: int) -> Floats:

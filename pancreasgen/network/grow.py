@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from pancreasgen.base.chance import Chance
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.rewrite import Watch, derive
+from pancreasgen.network.dilate import HEALTHY, Disease
 from pancreasgen.network.environment import GrowthEnvironment
 from pancreasgen.network.fill import fill_gaps
 from pancreasgen.network.ledger import Clearances, Ledger
@@ -27,7 +29,8 @@ LOBULAR_RADIUS_MM = 0.1  # intralobular ducts are 0.02–0.1 mm wide, interlobul
 
 
 def grow(
-    grammar: Grammar, organ: Organ, values: Mapping[str, float], chance: Chance, watch: Watch | None = None
+    grammar: Grammar, organ: Organ, values: Mapping[str, float], chance: Chance, watch: Watch | None = None,
+    disease: Disease = HEALTHY,
 ) -> DuctNetwork:  # fmt: skip
     """Grow the ducts of one gland.
 
@@ -40,6 +43,7 @@ def grow(
         values: Values of parameters that replace the grammar's defaults, in each parameter's own unit.
         chance: Stream of the growth.
         watch: Told after every step; see :func:`pancreasgen.grammar.rewrite.derive`.
+        disease: What is wrong with the ducts; a grammar that says so itself (``dilate:``, ``beads:``) is believed.
 
     Returns:
         The network: every tube inside the organ, one tree for each ``@start``. A duct that joined another ends in a
@@ -50,6 +54,7 @@ def grow(
     """
     grammar = grammar.with_values(dict(values))
     rules = growth_rules(grammar)
+    rules = replace(rules, disease=disease) if rules.disease.healthy else rules
     how = Sowing(rules.spacing_mm, 0.0, rules.lobule_mm, rules.septum_mm)
     tissue = sow(organ, how, chance.sub("tissue"))
     keep = Clearances(rules.factor, rules.clearance_mm, rules.margin_mm, rules.claim_mm)

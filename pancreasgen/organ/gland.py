@@ -23,6 +23,7 @@ from pancreasgen.organ import surface
 from pancreasgen.organ.axis import SHAPES, Axis, course
 from pancreasgen.organ.clefts import clefts
 from pancreasgen.organ.landmarks import find_landmarks, ring_course, vessel_courses
+from pancreasgen.organ.lesion import Lesion, section_factor
 from pancreasgen.organ.organ import Organ, Region
 from pancreasgen.organ.surface import Field
 
@@ -100,12 +101,13 @@ class Gland:
 
 
 @lru_cache(maxsize=2)  # the image grid and the case both need it; an organ is immutable
-def shape_organ(gland: Gland, chance: Chance) -> Organ:
+def shape_organ(gland: Gland, chance: Chance, lesions: tuple[Lesion, ...] = ()) -> Organ:
     """Shape the gland: axis, section, head and uncinate, grooves, relief, then a true distance.
 
     Args:
         gland: The drawn scalars.
         chance: Stream for the course's bends and the surface's relief.
+        lesions: Diseases that thin or swell the gland.
 
     Returns:
         The organ on a grid of 1 mm, in world coordinates.
@@ -119,7 +121,7 @@ def shape_organ(gland: Gland, chance: Chance) -> Organ:
     courses = vessel_courses(axis, gland.ap_body_mm, gland.ap_tail_mm)
     grid = _grid_around(axis, gland)
     nearest = surface.nearest_sample(grid, axis.points_mm)
-    field, uncinate = _solid(gland, axis, grid, nearest)
+    field, uncinate = _solid(gland, axis, grid, nearest, section_factor(lesions, axis.arc_mm))
     relief = surface.lobules(grid, _LOBULE_MM, chance.sub("relief"))
     ring = ring_course(axis)
     if gland.ring_mm > 0.0:
@@ -155,15 +157,20 @@ def _grid_around(axis: Axis, gland: Gland) -> Grid:
     return Grid((int(shape[0]), int(shape[1]), int(shape[2])), (SPACING_MM,) * 3, (low[0], low[1], low[2]))
 
 
-def _solid(gland: Gland, axis: Axis, grid: Grid, nearest: NDArray[np.int32]) -> tuple[Field, Field]:
-    """Return the field of the whole gland, and that of the uncinate process alone."""
+def _solid(
+    gland: Gland, axis: Axis, grid: Grid, nearest: NDArray[np.int32], factor: NDArray[np.float64]
+) -> tuple[Field, Field]:  # fmt: skip
+    """Return the field of the whole gland, and that of the uncinate process alone.
+
+    The factor (A,) thins or swells the section along the axis; the head takes its value at the axis' start.
+    """
     knots, thickness, height = _profile(gland, axis)
-    half_thickness = 0.5 * np.interp(axis.arc_mm, knots, thickness)
-    half_height = 0.5 * gland.height_ratio * np.interp(axis.arc_mm, knots, height)
+    half_thickness = 0.5 * factor * np.interp(axis.arc_mm, knots, thickness)
+    half_height = 0.5 * factor * gland.height_ratio * np.interp(axis.arc_mm, knots, height)
     cap = _rounded_ends(axis, half_thickness)
     body = surface.swept_section(grid, axis, nearest, half_thickness * cap, half_height * cap)
     middle = axis.at(0.5 * axis.neck_mm[0])
-    half = np.array([0.55 * gland.ap_head_mm, 0.5 * gland.ap_head_mm, 22.5 * gland.height_ratio])
+    half = factor[0] * np.array([0.55 * gland.ap_head_mm, 0.5 * gland.ap_head_mm, 22.5 * gland.height_ratio])
     head = surface.ellipsoid(grid, middle - [0.0, 0.0, 7.0 * gland.height_ratio], half)
     whole = surface.smooth_union(body, head, 6.0)
     if gland.uncinate < ABSENT:

@@ -16,6 +16,7 @@ from pancreasgen.dataset.law import Law
 from pancreasgen.dataset.people import Population
 from pancreasgen.dataset.population import load_population
 from pancreasgen.organ.gland import Gland
+from pancreasgen.organ.lesion import Lesion
 
 UNIFORM = np.random.default_rng(1).random(4000)
 
@@ -99,9 +100,10 @@ def test_the_level_of_a_draw_is_the_number_it_was_drawn_with(law: Law) -> None:
 
 @pytest.mark.parametrize("name", entries("population"))
 def test_every_population_of_the_catalogue_can_be_drawn(name: str) -> None:
-    """200 people: every draw makes a Gland and a Physique, and every law has a source."""
+    """200 people: every draw makes a Gland, a Physique and a Lesion, and every law has a source."""
     population = load_population(name)
-    known = {"gland": {f.name for f in fields(Gland)}, "physique": {f.name for f in fields(Physique)}}
+    owners = {"gland": Gland, "physique": Physique, "lesion": Lesion}
+    known = {group: {f.name for f in fields(owner)} for group, owner in owners.items()}
     for law in population.laws.values():
         group, _, field = law.key.partition(".")
         assert group in ("body", "ducts") or field in known[group], law.key
@@ -110,6 +112,7 @@ def test_every_population_of_the_catalogue_can_be_drawn(name: str) -> None:
         values = population.draw(Chance(0, case, "subject"))
         Gland(**{key[6:]: value for key, value in values.items() if key.startswith("gland.")})  # type: ignore[arg-type]
         Physique(**{key[9:]: value for key, value in values.items() if key.startswith("physique.")})  # type: ignore[arg-type]
+        Lesion(**{key[7:]: value for key, value in values.items() if key.startswith("lesion.")})  # type: ignore[arg-type]
 
 
 def test_an_unknown_population_names_those_that_exist() -> None:
