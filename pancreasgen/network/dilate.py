@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pancreasgen.base.chance import Chance
+from pancreasgen.network.crossings import KIN_FACTOR
 from pancreasgen.network.geometry import least_depths, segment_distance
 from pancreasgen.network.index import kinship, near_kin
 from pancreasgen.network.tree import Tree, trunk_rows
@@ -102,6 +103,8 @@ class Disease:
         if self.depth:
             self._beads(tree, main, wide, chance)
         wide = np.maximum(np.minimum(wide, _room(tree, organ, margin_mm)), np.minimum(wide, tree.radius_mm))
+        if self.kind == "branch":
+            wide = _beside_trunks(tree, wide)
         widened = np.flatnonzero(wide > _WIDE * tree.radius_mm)
         tree = replace(tree, radius_mm=wide)
         return tree, gone | _swallowed(tree, widened)
@@ -231,6 +234,44 @@ def _room(tree: Tree, organ: Organ, margin_mm: float) -> Floats:
     goes_on = child[tree.order[child] == tree.order[tree.parent[child]]]
     np.minimum.at(room, tree.parent[goes_on], least[goes_on])
     return room - margin_mm - SAFETY_MM
+
+
+def _beside_trunks(tree: Tree, wide_mm: Floats) -> Floats:
+    """Return the radii (M,) with those of widened branches no larger than the trunks that they pass leave room for."""
+    rows = np.flatnonzero((wide_mm > _WIDE * tree.radius_mm) & (tree.order > 0))
+    above = np.maximum(tree.parent[rows], 0)
+    above = np.where(tree.order[above] == tree.order[rows], above, rows)
+    length = np.linalg.norm(tree.end_mm - tree.start_mm, axis=1)
+    trunks, tube = np.flatnonzero(tree.order == 0), np.maximum(tree.proximal_radius_mm(), tree.radius_mm)
+    distance, arc = _to_trunks(rows, trunks, (tree.start_mm, tree.end_mm, tree.parent, length))
+    free = distance - tube[trunks]
+    wide = wide_mm.copy()
+    for _ in range(len(rows)):
+        radius = np.maximum(wide[rows], wide[above])
+        into = (radius[:, None] > free) & (arc > KIN_FACTOR * (radius[:, None] + tube[trunks]))
+        if not into.any():
+            break
+        most = np.where(into, free, np.inf).min(axis=1, initial=np.inf)
+        for side in (rows, above):
+            np.minimum.at(wide, side, np.maximum(most, tree.radius_mm[side]))
+        if np.array_equal(np.maximum(wide[rows], wide[above]), radius):
+            break
+    return wide
+
+
+@njit(cache=True)
+def _to_trunks(rows: Any, trunks: Any, tree: Any) -> Any:
+    """Return the distance of each row to each trunk's segment, and the arc along the tree between them (R, T) [mm]."""
+    start, end, parent, length = tree
+    distance, arc = np.empty((len(rows), len(trunks))), np.empty((len(rows), len(trunks)))
+    kin = np.empty(64, np.int64)
+    for n in range(len(rows)):
+        row = rows[n]
+        count = near_kin(parent, length, parent[row], np.inf, kin)
+        for m in range(len(trunks)):
+            away, _, _ = segment_distance(start[row], end[row], start[trunks[m]], end[trunks[m]])
+            distance[n, m], arc[n, m] = away, kinship(trunks[m], kin, count, parent, length)
+    return distance, arc
 
 
 def _swallowed(tree: Tree, widened: NDArray[np.int64]) -> Masks:

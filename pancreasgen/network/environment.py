@@ -21,18 +21,18 @@ duct and ends in it.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pancreasgen.base.checks import nearest_name
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.environment import Candidates, Frames
 from pancreasgen.network import index
+from pancreasgen.network.detours import Shifts, candidates_at, detours, leads
 from pancreasgen.network.dilate import SAFETY_MM, least_depth_mm
 from pancreasgen.network.ledger import Ledger
-from pancreasgen.network.places import Places
+from pancreasgen.network.places import Places, no_target
 from pancreasgen.network.rules import GrowthRules
 from pancreasgen.network.serving import nearest_ray
 from pancreasgen.network.steering import points_ahead, turned, unit
@@ -76,6 +76,7 @@ class GrowthEnvironment:
         self._rules = rules
         self._radius_mm: list[Floats] = []
         self._trunk, self._look_mm = Trunk(), _LOOK_SPACINGS * rules.spacing_mm
+        self._shifts = Shifts()
         self._orders_last = np.empty(0, np.int16)
         self._divided = False
 
@@ -83,6 +84,7 @@ class GrowthEnvironment:
 
     def query(self, name: str, frames: Frames, argument: Floats | None) -> Floats:
         """Return the value (N,) of an environment function at each tip."""
+        frames = self._shifts.frames(frames)
         if name == "surface":
             return self.ledger.depth(points_ahead(frames, argument))
         if name == "duct":
@@ -110,9 +112,10 @@ class GrowthEnvironment:
         """Return the frames placed at a landmark, or turned towards or away from a target by a share 0…1."""
         if command == "start":
             return self._start(target, frames)
+        shifted = self._shifts.frames(frames)
         if command == "join":
-            return self._join(target, frames)
-        wanted = self._direction(target, frames)
+            return self._join(target, shifted)
+        wanted = self._direction(target, shifted)
         if command == "away":
             wanted = -wanted
         share = (0.5 if weight is None else np.asarray(weight)) * np.any(wanted != 0.0, axis=1)
@@ -163,20 +166,38 @@ class GrowthEnvironment:
         """Commit some rows, whose parents are all laid; remember what was accepted."""
         wide = np.maximum(candidates.radius_start_mm[rows], candidates.radius_end_mm[rows])
         rows_in_turn = rows[np.lexsort((candidates.lineage[rows], -wide, candidates.order[rows]))]
-        chosen = candidates_at(candidates, rows_in_turn)
+        chosen = self._shifts.inherit(candidates_at(candidates, rows_in_turn))
         parent, before = self._committed(chosen.parent), self.ledger.count
         marks, claims = self._marks(chosen, parent)
         radii = self._reserved(chosen, marks)
         outcome = self.ledger.commit(chosen.start_mm, chosen.end_mm, radii, marks, (parent, claims))
-        for number, why in enumerate(self.refused, start=index.OUTSIDE):
-            self.refused[why] += int((outcome == number).sum())
         good = outcome == index.ACCEPTED
         self.committed_id[chosen.ids[good]] = before + np.arange(int(good.sum()))
         self._radius_mm.append(chosen.radius_end_mm[good])
+        for row in np.flatnonzero(~good & (chosen.order == 0) & ~chosen.joins):
+            good[row] = leads(self.ledger, marks[row, index.LANDMARK]) and self._detour(chosen, int(row), marks, parent)
+        for number, why in enumerate(self.refused, start=index.OUTSIDE):
+            self.refused[why] += int((outcome[~good] == number).sum())
         self._orders_last = np.concatenate([self._orders_last, chosen.order[good]])
         trunk = good & (chosen.order == 0) & (marks[:, index.LANDMARK] == self.places.number("major_papilla"))
         self._trunk.add(chosen.start_mm[trunk], chosen.end_mm[trunk], self.committed_id[chosen.ids[trunk]])
         return np.isin(rows, rows_in_turn[good])
+
+    def _detour(self, chosen: Candidates, row: int, marks: Ints, parent: Ints) -> bool:
+        """Lay a refused piece of a trunk where it fits best, in the row's place; return whether it fits anywhere."""
+        here, start, wanted = np.array([row]), chosen.start_mm[row], chosen.end_mm[row].copy()
+        home = self.places.axis.ahead(start[None], parallel=False)[0]
+        for end in detours(start, wanted, home):
+            chosen.end_mm[row] = end
+            radii = self._reserved(candidates_at(chosen, here), marks[here])
+            ties = (parent[here], np.zeros(1, np.bool_))
+            before = self.ledger.count
+            if self.ledger.commit(start[None], end[None], radii, marks[here], ties)[0] == index.ACCEPTED:
+                self.committed_id[chosen.ids[row]] = before
+                self._radius_mm.append(chosen.radius_end_mm[here])
+                self._shifts.move(int(chosen.ids[row]), end - wanted)
+                return True
+        return False
 
     def _marks(self, chosen: Candidates, parent: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         """Return the marks of candidates (C, 5): what they inherit; and which of them must find a lobule (C,)."""
@@ -257,11 +278,7 @@ class GrowthEnvironment:
         way_there = self.places.direction(target, points)
         if way_there is not None:
             return way_there
-        near = nearest_name(target, self.targets)
-        raise BadInputError(
-            f"the organ has no target `{target}`",
-            (f"did you mean `{near}`?\n" if near else "") + f"targets: {', '.join(sorted(self.targets))}",
-        )
+        raise no_target(target, self.targets)
 
     def _join(self, target: str, frames: Frames) -> Frames:
         if target != "main_duct":
@@ -269,7 +286,7 @@ class GrowthEnvironment:
         row, position, _ = self._trunk.nearest(frames.position_mm)
         if (row < 0).any():
             raise BadInputError("`@join` finds no main duct yet", "let the rule wait: ask main_duct(0 mm) first")
-        return replace(frames, position_mm=position)
+        return replace(frames, position_mm=position - self._shifts.of(frames.segment))
 
     def _start(self, landmark: str, frames: Frames) -> Frames:
         """Place tips at a landmark, looking along the axis: order 0, a new tree."""
@@ -281,8 +298,3 @@ class GrowthEnvironment:
             order=np.zeros(many, np.int16),
         )
         return turned(placed, self._direction("axis", placed))
-
-
-def candidates_at(candidates: Candidates, rows: Ints) -> Candidates:
-    """Return the candidates of some rows, in that order."""
-    return Candidates(**{item.name: getattr(candidates, item.name)[rows] for item in fields(Candidates)})

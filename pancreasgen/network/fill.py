@@ -15,23 +15,34 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pancreasgen.network.capacity import add_end, capacity, deeper, spare
+from pancreasgen.network.capacity import add_end, capacity, deeper, spare, thinnest_mm
+from pancreasgen.network.feeders import feeders
 from pancreasgen.network.index import ACCEPTED, JOINT, LABEL, LOBULE, ORDER, lay
 from pancreasgen.network.ledger import Ledger
 from pancreasgen.network.radii import Calibre
-from pancreasgen.network.serving import cell_box
 
 Floats = NDArray[np.float64]
 
-_ROUNDS, _TRIES, _SEARCHES = 6, 3, 2
+_ROUNDS, _TRIES, _SEARCHES, _MANY_SEARCHES = 6, 3, 2, 12
 _ANYWHERE_MM, _STRAIGHT_MM = 25.0, 4.0
 _CHOICES, _PIECES = 16, 60
 _NEAR, _WIDE = 2.5, 6.0  # bounds within which a feeding duct is looked for at first, and in the end
-_WIDEST_MM, _FAR = 0.9, 1.3
+_FAR, _THIN = 1.3, 1.2
 _LEAVING, _LONGEST = 1.4, 1.75  # a first piece, in radii of its parent; any other at most, in mean lengths
-_OTHER_LOBULE_MM, _OTHER_BRANCH_MM, _TRUNK_MM, _TIP_MM, _STRAIGHT_ON_MM = 1.0, 1.0, 4.0, 1.0, 2.0
-"""How much nearer another duct must be than one of another lobule, of another branch, and so on, to be preferred."""
-_AHEAD, _LEAST, _BACK = 0.30, 0.90, -0.35  # cosines: a tip goes on below 72°, a bud leaves at 26–110°
+
+
+def _fan(*rings: tuple[float, float, int]) -> Floats:
+    """Return where a piece may end (W, 3), in lengths ahead and sideways; rings are (angle [deg], length, number)."""
+    ways = [
+        (share * math.cos(math.radians(angle)), *(share * math.sin(math.radians(angle)) * side for side in
+         (math.cos(2.0 * math.pi * n / number), math.sin(2.0 * math.pi * n / number))))
+        for angle, share, number in rings for n in range(number)
+    ]  # fmt: skip
+    return np.array(ways)
+
+
+_FEW_WAYS = _fan((0.0, 1.0, 1), (0.0, 0.6, 1), (37.0, 0.8, 4))
+_WAYS = _fan((0.0, 1.0, 1), (0.0, 0.6, 1), (37.0, 0.8, 8), (37.0, 0.5, 8), (65.0, 0.8, 8), (65.0, 0.5, 8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,7 @@ class Filling:
 NO_FILLING = Filling()
 
 
-def fill_gaps(ledger: Ledger, filling: Filling, calibre: Calibre, noise: Floats, *, last: bool = False) -> None:
+def fill_gaps(ledger: Ledger, filling: Filling, calibre: Calibre, noise: Floats) -> None:
     """Bud until no tissue is further than asked from a duct, or nothing more fits.
 
     A duct that carries one more end gets wider, and so does every duct below it. So a bud is laid only where each of
@@ -69,8 +80,6 @@ def fill_gaps(ledger: Ledger, filling: Filling, calibre: Calibre, noise: Floats,
         filling: What is asked for.
         calibre: How radii follow from the ends.
         noise: Numbers of mean 0 and SD 1 for each tissue point (P, 4): three of a bend, one of a length.
-        last: In the end, tissue that still is far (1.3 times the bound) gets a bud even from a duct that has more room
-            than it reserved.
     """
     if filling.within_mm <= 0.0 or not ledger.count:
         return
@@ -81,9 +90,19 @@ def fill_gaps(ledger: Ledger, filling: Filling, calibre: Calibre, noise: Floats,
             gaps = passes.run(bound, far > bound)
             if ledger.count == before and not (passes.tries[gaps] < _TRIES).any():
                 break
-    if last:
-        passes.tries[:] = _TRIES - 1
-        passes.run(filling.within_mm, far > _FAR * filling.within_mm, widest_mm=_WIDEST_MM)
+
+
+def close_gaps(ledger: Ledger, filling: Filling, calibre: Calibre, noise: Floats) -> None:
+    """Give tissue that still is far (1.3 times the bound) a bud as narrow as can be.
+
+    It may leave a duct that has more room than it reserved, and wind its way. The arguments are those of
+    :func:`fill_gaps`.
+    """
+    if filling.within_mm <= 0.0 or not ledger.count:
+        return
+    passes = _Passes(ledger, filling, calibre, noise)
+    passes.tries[:] = _TRIES - 1
+    passes.run(filling.within_mm, ledger.tissue.far_mm > _FAR * filling.within_mm, beyond=True)
 
 
 class _Passes:
@@ -93,19 +112,20 @@ class _Passes:
         self.ledger, self.filling, self.calibre, self.noise = ledger, filling, calibre, noise
         self.tries, self._depth_mm = np.zeros(len(noise), np.int64), np.empty(0)
 
-    def run(self, bound_mm: float, wanted: NDArray[np.bool_], widest_mm: float = 0.0) -> NDArray[np.int64]:
+    def run(self, bound_mm: float, wanted: NDArray[np.bool_], *, beyond: bool = False) -> NDArray[np.int64]:
         """Bud towards the wanted points (P,) that were not tried too often, the farthest first; return them."""
         ledger, filling, done = self.ledger, self.filling, 0
         gaps = np.flatnonzero(wanted & (self.tries < _TRIES))
         gaps = gaps[np.argsort(-ledger.tissue.far_mm[gaps], kind="stable")]
-        bud = (bound_mm, filling.piece_mm, filling.room * filling.radius_mm)
+        bud: Any = (bound_mm, filling.piece_mm, filling.room * filling.radius_mm)
         widest = float(ledger.reserved_mm.max())
         while done < len(gaps):
             entries = _PIECES * ledger.entries_of(max(_LONGEST * filling.piece_mm, _LEAVING * widest), bud[2])
             ledger.make_room(4 * _PIECES, 4 * entries)
             self._depth_mm = deeper(ledger, self._depth_mm)
-            around = ledger.room_around(widest_mm) if widest_mm else 0.0
-            load = capacity(ledger, self.calibre, self._depth_mm, around)
+            load = capacity(ledger, self.calibre, self._depth_mm, beyond=beyond)
+            narrow = min(bud[2], _THIN * thinnest_mm(load)) if beyond else bud[2]
+            bud = (*bud[:2], narrow, _WAYS if beyond else _FEW_WAYS, _MANY_SEARCHES if beyond else _SEARCHES)
             done, *state = _fill(gaps, done, bud, (self.noise, self.tries), load, entries, *ledger.state)
             ledger.advance(*state)
         return gaps
@@ -119,7 +139,7 @@ def _fill(
 
     ``entries`` is the most that one chain can need of the duct index.
     """
-    bound, piece, radius = bud
+    bound, searches = bud[0], bud[4]
     noise, tried = points_know
     nowhere = world[0][4]
     points, _, far, label, lobule = world[4]
@@ -134,14 +154,14 @@ def _fill(
         reach = _NEAR * bound
         if tries == _TRIES - 1 and far[gap] > _FAR * bound:
             reach = _ANYWHERE_MM if far[gap] >= nowhere else _WIDE * bound
-        for _ in range(_SEARCHES):
-            found = _feeders(points[gap], label[gap], lobule[gap], reach, load, world, choices)
+        for _ in range(searches):
+            found = feeders(points[gap], label[gap], lobule[gap], reach, load[4], world, choices)
             refused = 0
             for choice in choices[:found]:
                 if not spare(choice, load, world[2]):
                     refused += 1
                     continue
-                used, count = _chain(choice, gap, (bound, piece, radius), noise[gap], world, used, count)
+                used, count = _chain(choice, gap, bud, noise[gap], world, used, count)
                 if count > first:
                     add_end(choice, (first, count), load, world)
                     break
@@ -152,77 +172,9 @@ def _fill(
 
 
 @njit(cache=True)
-def _feeders(point: Any, label: int, lobule: int, reach: float, load: Any, world: Any, choices: Any) -> int:
-    """Write the ducts from whose end a bud would reach a point best, the best first; return how many."""
-    starts, ends, _, _, _, marks, children = world[2]
-    cells, scratch, full = world[3], world[6], load[4]
-    head, following, owner, _, _, _ = cells
-    low, high = scratch[0], scratch[1]
-    cell_box(point, point, reach, cells, low, high)
-    cost = np.full(len(choices), np.inf)
-    found = 0
-    for i in range(low[0], high[0] + 1):
-        for j in range(low[1], high[1] + 1):
-            for k in range(low[2], high[2] + 1):
-                entry = head[i, j, k]
-                while entry >= 0:
-                    duct = owner[entry]
-                    entry = following[entry]
-                    if children[duct] > 1 or marks[duct, JOINT] >= 0 or (children[duct] == 1 and full[duct]):
-                        continue
-                    far, cosine = _towards(point, starts[duct], ends[duct])
-                    if far > reach or far < 1e-6:
-                        continue
-                    if (children[duct] == 0 and cosine < _AHEAD) or (children[duct] == 1 and cosine < _BACK):
-                        continue
-                    if children[duct] == 0:
-                        far += _TIP_MM
-                    if children[duct] == 1 and cosine > _LEAST:
-                        far += _STRAIGHT_ON_MM
-                    if marks[duct, LOBULE] != lobule:
-                        far += _OTHER_LOBULE_MM
-                    if marks[duct, LABEL] != label:
-                        far += _OTHER_BRANCH_MM
-                    if marks[duct, ORDER] == 0:
-                        far += _TRUNK_MM
-                    place = len(choices)
-                    while place > 0 and far < cost[place - 1]:
-                        place -= 1
-                    if (
-                        place == len(choices)
-                        or (place < found and choices[place] == duct)
-                        or _has(choices, found, duct)
-                    ):
-                        continue
-                    found = min(found + 1, len(choices))
-                    for m in range(found - 1, place, -1):
-                        cost[m], choices[m] = cost[m - 1], choices[m - 1]
-                    cost[place], choices[place] = far, duct
-    return found
-
-
-@njit(cache=True)
-def _has(choices: Any, found: int, duct: int) -> bool:
-    for n in range(found):  # noqa: SIM110 (numba compiles no generator)
-        if choices[n] == duct:
-            return True
-    return False
-
-
-@njit(cache=True)
-def _towards(point: Any, start: Any, end: Any) -> tuple[float, float]:
-    """Return the distance from a segment's end to a point, and the cosine of the turn that leads there."""
-    dx, dy, dz = point[0] - end[0], point[1] - end[1], point[2] - end[2]
-    hx, hy, hz = end[0] - start[0], end[1] - start[1], end[2] - start[2]
-    far = math.sqrt(dx * dx + dy * dy + dz * dz)
-    length = math.sqrt(hx * hx + hy * hy + hz * hz)
-    return far, (dx * hx + dy * hy + dz * hz) / max(far * length, 1e-18)
-
-
-@njit(cache=True)
 def _chain(duct: int, gap: int, bud: Any, noise: Any, world: Any, used: int, count: int) -> tuple[int, int]:
     """Lay pieces from the end of a duct towards a gap until it is served; return used and count."""
-    bound, piece, radius = bud
+    bound, piece, radius, ways, _ = bud
     points, _, far, label, lobule = world[4]
     starts, ends, reserved, _, _, marks, children = world[2]
     radii, mine = np.full(2, radius), marks[duct].copy()
@@ -251,7 +203,7 @@ def _chain(duct: int, gap: int, bud: Any, noise: Any, world: Any, used: int, cou
         if n == 0:
             length = max(length, _LEAVING * reserved[duct])
         before = count
-        used, count = _piece(tip, way, length, (radii, mine, parent), world, used, count)
+        used, count = _piece(tip, way, length, (radii, mine, parent, ways), world, used, count)
         if count == before:
             break
         parent = count - 1
@@ -261,18 +213,13 @@ def _chain(duct: int, gap: int, bud: Any, noise: Any, world: Any, used: int, cou
 
 @njit(cache=True)
 def _piece(tip: Any, way: Any, length: float, duct: Any, world: Any, used: int, count: int) -> tuple[int, int]:
-    """Lay one piece as it is, else shorter, else turned to one of four sides; return used and count."""
-    radii, mine, parent = duct
+    """Lay one piece the first way that fits: as it is, else shorter, else turned; return used and count."""
+    radii, mine, parent, ways = duct
     across = np.cross(way, np.array([0.0, 0.0, 1.0]) if abs(way[2]) < 0.9 else np.array([1.0, 0.0, 0.0]))
     across /= math.sqrt((across * across).sum())
     over = np.cross(way, across)
-    for turn in range(6):
-        if turn < 2:
-            stop = tip + way * (length if turn == 0 else 0.6 * length)
-        else:
-            lean = across if turn < 4 else over
-            stop = tip + length * 0.8 * (0.8 * way + (0.6 if turn % 2 == 0 else -0.6) * lean)
-        stop = np.round(stop * 1000.0) / 1000.0
+    for ahead, left, up in ways:
+        stop = np.round((tip + length * (ahead * way + left * across + up * over)) * 1000.0) / 1000.0
         outcome, used = lay(tip, stop, radii, mine, parent, world, used, count)
         if outcome == ACCEPTED:
             return used, count + 1

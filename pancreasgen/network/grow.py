@@ -14,7 +14,7 @@ from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.rewrite import Watch, derive
 from pancreasgen.network.dilate import HEALTHY, Disease
 from pancreasgen.network.environment import GrowthEnvironment
-from pancreasgen.network.fill import fill_gaps
+from pancreasgen.network.fill import close_gaps, fill_gaps
 from pancreasgen.network.ledger import Clearances, Ledger
 from pancreasgen.network.network import DuctNetwork, Kind
 from pancreasgen.network.prune import diseased, settle
@@ -24,7 +24,8 @@ from pancreasgen.network.tissue import Sowing, Tissue, sow
 from pancreasgen.network.tree import Tree, main_tree
 from pancreasgen.organ.organ import Organ
 
-_TURNS = 3
+_TURNS, _FILLS = 4, 2
+_TOLERABLE = 2.0  # a gap of so many bounds that was cut open again is not worth another turn
 LOBULAR_RADIUS_MM = 0.1  # intralobular ducts are 0.02–0.1 mm wide, interlobular ones 0.1–0.5 (reference)
 
 
@@ -72,14 +73,20 @@ def grow(
 
 
 def _finish(environment: GrowthEnvironment, organ: Organ, rules: GrowthRules, chance: Chance) -> Tree:
-    """Fill gaps, settle the radii, and fill again what that has cut, a few times."""
+    """Fill gaps, settle the radii, and close the gaps that this has cut, a few times."""
     ledger, calibre = environment.ledger, Calibre(rules.gamma, _anchors(environment, rules))
     for turn in range(_TURNS):
-        fill_gaps(ledger, rules.filling, calibre, _noise(ledger.tissue, chance.sub(f"fill {turn}")), last=turn > 0)
+        noise = _noise(ledger.tissue, chance.sub(f"fill {turn}"))
+        if turn < _FILLS:
+            fill_gaps(ledger, rules.filling, calibre, noise)
+        if turn:
+            close_gaps(ledger, rules.filling, calibre, noise)
         tree, stayed = settle(environment.tree(), organ, calibre, rules)
-        if not rules.filling.within_mm or turn == _TURNS - 1 or (turn > 0 and stayed.all()):
+        if not rules.filling.within_mm or turn == _TURNS - 1 or (turn and stayed.all()):
             break
         environment.keep(stayed)
+        if turn and ledger.tissue.far_mm.max(initial=0.0) <= _TOLERABLE * rules.filling.within_mm:
+            break
     return tree
 
 

@@ -81,8 +81,7 @@ def collides(
     head, following, owner, _, _, _ = cells
     low, high, kin, joined, _ = scratch
     widest = 12.0  # more than any duct reserves [mm]
-    count = near_kin(parent, length, ties[0], KIN_GROWING * (radius + widest + clearance), kin)
-    others = near_kin(parent, length, ties[1], KIN_GROWING * (radius + widest + clearance), joined)
+    count = others = -1  # who is kin is asked once, and only where something is near
     cell_box(p, q, radius + clearance, cells, low, high)
     for i in range(low[0], high[0] + 1):
         for j in range(low[1], high[1] + 1):
@@ -94,6 +93,10 @@ def collides(
                     distance, _, _ = segment_distance(p, q, starts[other], ends[other])
                     if distance >= radius + reserved[other] + clearance:
                         continue
+                    if count < 0:
+                        reach = KIN_GROWING * (radius + widest + clearance)
+                        count = near_kin(parent, length, ties[0], reach, kin)
+                        others = near_kin(parent, length, ties[1], reach, joined)
                     limit = KIN_GROWING * (radius + reserved[other] + clearance)
                     if kinship(other, kin, count, parent, length) <= limit:
                         continue
@@ -121,6 +124,16 @@ def hang(p: Any, q: Any, reach: float, segment: int, used: int, cells: Any, scra
 
 
 @njit(cache=True)
+def note_tip(q: Any, segment: int, tips: Any, cells: Any, scratch: Any) -> None:
+    """List a segment in the cell of its distal end."""
+    head, following = tips
+    low, high, _, _, _ = scratch
+    cell_box(q, q, 0.0, cells, low, high)
+    following[segment] = head[low[0], low[1], low[2]]
+    head[low[0], low[1], low[2]] = segment
+
+
+@njit(cache=True)
 def lay(p: Any, q: Any, radii: Any, marks_new: Any, parent_new: int, world: Any, used: int, count: int) -> Any:
     """Try one tube against everything committed so far; if it fits, commit it under the number ``count``.
 
@@ -130,15 +143,16 @@ def lay(p: Any, q: Any, radii: Any, marks_new: Any, parent_new: int, world: Any,
         radii: Radius at both ends (2,) [mm].
         marks_new: Order, territory, lobule, landmark, and the segment that it joins (5,); −1 for none.
         parent_new: Number of the segment that it leaves; −1 for none.
-        world: (rules, organ, ducts, cells, tissue, lobules, scratch): rules are (reserve factor, clearance, margin,
-            reach of a claim, reach of service); the organ is (signed distance (X,Y,Z), origin (3,), spacing).
+        world: (rules, organ, ducts, cells, tissue, lobules, scratch, tips): rules are (reserve factor, clearance,
+            margin, reach of a claim, reach of service); the organ is (signed distance (X,Y,Z), origin (3,), spacing);
+            tips list each segment once, in the cell of its distal end: (head (X,Y,Z), next (S,)).
         used: List entries in use.
         count: Segments committed so far; there must be room for one more.
 
     Returns:
         (outcome, used); ``used`` is −1 if the lists are full.
     """
-    rules, organ, ducts, cells, tissue, _, scratch = world
+    rules, organ, ducts, cells, tissue, _, scratch, tips = world
     factor, clearance, margin, _, reach = rules
     sdf, origin, spacing = organ
     starts, ends, reserved, parent, length, marks, children = ducts
@@ -156,6 +170,7 @@ def lay(p: Any, q: Any, radii: Any, marks_new: Any, parent_new: int, world: Any,
     if parent_new >= 0:  # where a duct runs into another, no branch may leave beside it
         children[parent_new] += 1 if marks_new[JOINT] < 0 else 2
     used = hang(p, q, radius + clearance, count, used, cells, scratch)
+    note_tip(q, count, tips, cells, scratch)
     serve(p, q, reach, tissue, cells, scratch)
     return ACCEPTED, used
 
@@ -206,7 +221,7 @@ def commit_all(
 @njit(cache=True)
 def hang_all(count: int, world: Any) -> int:
     """Hang the first ``count`` segments, count their children and serve tissue; return the list entries in use."""
-    rules, _, ducts, cells, tissue, _, scratch = world
+    rules, _, ducts, cells, tissue, _, scratch, tips = world
     starts, ends, reserved, parent, length, marks, children = ducts
     used = 0
     children[:count] = 0
@@ -216,41 +231,9 @@ def hang_all(count: int, world: Any) -> int:
         if parent[n] >= 0:
             children[parent[n]] += 1 if marks[n, JOINT] < 0 else 2
         used = hang(p, q, reserved[n] + rules[1], n, used, cells, scratch)
+        note_tip(q, n, tips, cells, scratch)
         serve(p, q, rules[4], tissue, cells, scratch)
     return used
-
-
-@njit(cache=True)
-def room_around(count: int, most: float, world: Any) -> Any:
-    """Return the radius up to which each of the first ``count`` segments has room between its neighbours (S,) [mm].
-
-    It is at most ``most``; each neighbour keeps what it reserves, and two clearances: its own growth takes one.
-    """
-    rules, _, ducts, cells, _, _, scratch = world
-    starts, ends, reserved, parent, length, _, _ = ducts
-    head, following, owner, _, _, _ = cells
-    low, high, kin, _, _ = scratch
-    clearance = rules[1]
-    room = np.full(count, most)
-    for n in range(count):
-        limit = KIN_GROWING * (most + 2.0 + clearance)
-        relatives = near_kin(parent, length, parent[n], limit, kin)
-        cell_box(starts[n], ends[n], most + clearance, cells, low, high)
-        for i in range(low[0], high[0] + 1):
-            for j in range(low[1], high[1] + 1):
-                for k in range(low[2], high[2] + 1):
-                    entry = head[i, j, k]
-                    while entry >= 0:
-                        other = owner[entry]
-                        entry = following[entry]
-                        distance, _, _ = segment_distance(starts[n], ends[n], starts[other], ends[other])
-                        free = distance - reserved[other] - 2.0 * clearance
-                        if free >= room[n]:
-                            continue
-                        near = KIN_GROWING * (reserved[n] + reserved[other] + clearance)
-                        if kinship(other, kin, relatives, parent, length) > near:
-                            room[n] = max(free, 0.0)
-    return room
 
 
 @njit(cache=True)

@@ -55,7 +55,8 @@ class Ledger:
         self.count = 0
         self._used = 0
         self._organ = (organ.distance.data, np.asarray(grid.origin_mm), float(grid.spacing_mm[0]))
-        self._head = np.full(cell_shape(organ, tissue.cell_mm), -1, np.int64)
+        self._head, self._tip_head = (np.full(cell_shape(organ, tissue.cell_mm), -1, np.int64) for _ in range(2))
+        self._tip_following = np.empty(_FIRST_ROOM, np.int64)
         self._ducts = _empty_ducts(_FIRST_ROOM)
         self._following = np.empty(_FIRST_ROOM * _LIST_FACTOR, np.int64)
         self._owner = np.empty(_FIRST_ROOM * _LIST_FACTOR, np.int64)
@@ -123,6 +124,7 @@ class Ledger:
         lobules[:] = np.where(lobules >= 0, number[np.maximum(lobules, 0)], -1)
         self.tissue.far_mm[:] = self.tissue.reach_mm
         self._head[:] = -1
+        self._tip_head[:] = -1
         self.count, self._used = 0, 0
         self.make_room(len(starts), self._most_entries(starts, ends, reserved[:, None]))
         many = len(starts)
@@ -142,6 +144,7 @@ class Ledger:
             raise BadInputError(f"growth went beyond {MAX_NODES:,} duct segments", "raise the radius at which it ends")
         while self.count + segments > len(self._ducts[2]):
             self._ducts = tuple(np.concatenate([column, np.empty_like(column)]) for column in self._ducts)
+            self._tip_following = np.concatenate([self._tip_following, np.empty_like(self._tip_following)])
         while self._used + entries > len(self._owner):
             self._owner = np.concatenate([self._owner, np.empty_like(self._owner)])
             self._following = np.concatenate([self._following, np.empty_like(self._following)])
@@ -163,7 +166,8 @@ class Ledger:
         keep = self.clearances
         rules = (keep.factor, keep.clearance_mm, keep.margin_mm, keep.claim_mm, self.tissue.reach_mm)
         return (
-            rules, self._organ, self._ducts, self.cells, self.tissue.as_tuple(), self.tissue.lobules(), self._scratch
+            rules, self._organ, self._ducts, self.cells, self.tissue.as_tuple(), self.tissue.lobules(), self._scratch,
+            (self._tip_head, self._tip_following),
         )  # fmt: skip
 
     @property
@@ -181,10 +185,6 @@ class Ledger:
     def least_depth(self, start_mm: Floats, end_mm: Floats) -> Floats:
         """Return the least depth below the capsule along segments (N,) [mm], sampled every 0.25 mm or finer."""
         return np.asarray(geometry.least_depths(*self._organ, start_mm, end_mm))
-
-    def room_around(self, most_mm: float) -> Floats:
-        """Return the radius up to which each segment has room between its neighbours (S,) [mm], at most most_mm."""
-        return np.asarray(index.room_around(self.count, most_mm, self.world))
 
     def duct_distance(self, points_mm: Floats, leaving: Ints, kin_arc_mm: float) -> Floats:
         """Return the distance (N,) [mm] to the skin of the nearest duct that is not kin; at most one cell."""

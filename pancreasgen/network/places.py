@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,3 +80,12 @@ class Places:
         if target in self.points:
             return unit(self.points[target] - points_mm)
         return None
+
+
+def no_target(target: str, targets: Collection[str]) -> BadInputError:
+    """Return the letter to one who names a target that the organ does not have."""
+    near = nearest_name(target, targets)
+    return BadInputError(
+        f"the organ has no target `{target}`",
+        (f"did you mean `{near}`?\n" if near else "") + f"targets: {', '.join(sorted(targets))}",
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -13,6 +15,10 @@ from pancreasgen.base.chance import Chance
 from pancreasgen.network.geometry import trilinear_many
 from pancreasgen.organ.organ import Organ
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_BARE_SPACINGS = 1.3  # a voxel of tissue with no point this near gets one
 CELL_SPACINGS, FAR_SPACINGS = 2.1, 3.4
 """Side of a cell of the duct index, and the distance up to which tissue knows its nearest duct, in spacings."""
 
@@ -84,17 +90,79 @@ def sow(organ: Organ, how: Sowing, chance: Chance) -> Tissue:
         wall = (distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2.0 * apart)  # distance to the plane between two seeds
         inside = wall >= 0.5 * how.septum_mm
         points, lobule = points[inside], near[inside, 0]
-    side, reach = CELL_SPACINGS * how.spacing_mm, FAR_SPACINGS * how.spacing_mm
-    low, shape = np.asarray(organ.distance.grid.origin_mm), cell_shape(organ, side)
-    cell = np.floor((points - low) / side).astype(np.int64)
-    flat = np.ravel_multi_index(tuple(np.clip(cell, 0, np.array(shape) - 1).T), shape)
-    order = np.argsort(flat, kind="stable")
-    first = np.searchsorted(flat[order], np.arange(int(np.prod(shape)) + 1)).astype(np.int64)
-    many, lobules = len(points), len(seeds)
+    side = CELL_SPACINGS * how.spacing_mm
+    order, first = _by_cell(points, organ, side)
+    bare = _bare(organ, how, points[order], first, side)
+    if len(bare):
+        points = np.concatenate([points, bare])
+        lobule = np.concatenate([lobule, _nearest(bare, seeds)])
+        order, first = _by_cell(points, organ, side)
+    many, lobules, reach = len(points), len(seeds), FAR_SPACINGS * how.spacing_mm
     return Tissue(
         points[order], first, np.full(many, reach), np.full(many, -1), lobule[order].astype(np.int64),
         seeds, np.full(lobules, -1), np.full(lobules, -1), side, reach,
     )  # fmt: skip
+
+
+def _nearest(points_mm: Floats, seeds_mm: Floats) -> Ints:
+    """Return the lobule of each point (N,)."""
+    if len(seeds_mm) < 2:
+        return np.zeros(len(points_mm), np.int64)
+    return np.asarray(cKDTree(seeds_mm).query(points_mm)[1], dtype=np.int64)
+
+
+def _by_cell(points_mm: Floats, organ: Organ, side_mm: float) -> tuple[Ints, Ints]:
+    """Return the order (P,) that sorts points by cell of the duct index, and where each cell's begin (cells + 1,)."""
+    low, shape = np.asarray(organ.distance.grid.origin_mm), cell_shape(organ, side_mm)
+    cell = np.floor((points_mm - low) / side_mm).astype(np.int64)
+    flat = np.ravel_multi_index(tuple(np.clip(cell, 0, np.array(shape) - 1).T), shape)
+    order = np.argsort(flat, kind="stable")
+    first = np.searchsorted(flat[order], np.arange(int(np.prod(shape)) + 1)).astype(np.int64)
+    return order, first
+
+
+def _bare(organ: Organ, how: Sowing, points_mm: Floats, first: Ints, side_mm: float) -> Floats:
+    """Return middles of voxels (N, 3) in tissue that no point stands for, at most one in a cube of spacing_mm.
+
+    Walls between lobules and tongues thinner than a cube may leave such places.
+    """
+    grid = organ.distance.grid
+    low, reach = np.asarray(grid.origin_mm), _BARE_SPACINGS * how.spacing_mm
+    voxels = np.argwhere(organ.distance.data > how.depth_mm)
+    middles = low + voxels * float(grid.spacing_mm[0])
+    shape = np.array(cell_shape(organ, side_mm))
+    middles = middles[_is_bare(middles, points_mm, first, (low, side_mm, shape), reach)]
+    _, one = np.unique(np.floor((middles - low) / how.spacing_mm), axis=0, return_index=True)
+    return np.asarray(middles[np.sort(one)])
+
+
+@njit(cache=True)
+def _is_bare(middles: Any, points: Any, first: Any, cells: Any, reach: float) -> Any:
+    """Return which places (N,) have no point within reach."""
+    origin, size, shape = cells
+    bare = np.ones(len(middles), np.bool_)
+    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
+    for n in range(len(middles)):
+        for k in range(3):
+            low[k] = min(max(math.floor((middles[n, k] - reach - origin[k]) / size), 0), shape[k] - 1)
+            high[k] = min(max(math.floor((middles[n, k] + reach - origin[k]) / size), 0), shape[k] - 1)
+        for i in range(low[0], high[0] + 1):
+            for j in range(low[1], high[1] + 1):
+                row = (i * shape[1] + j) * shape[2]
+                for m in range(first[row + low[2]], first[row + high[2] + 1]):
+                    dx, dy, dz = (
+                        points[m, 0] - middles[n, 0],
+                        points[m, 1] - middles[n, 1],
+                        points[m, 2] - middles[n, 2],
+                    )
+                    if dx * dx + dy * dy + dz * dz <= reach * reach:
+                        bare[n] = False
+                        break
+                if not bare[n]:
+                    break
+            if not bare[n]:
+                break
+    return bare
 
 
 def _lattice(organ: Organ, spacing_mm: float, depth_mm: float, chance: Chance) -> NDArray[np.float64]:

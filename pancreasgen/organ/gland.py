@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from pancreasgen.base.chance import Chance
 from pancreasgen.base.checks import checked_number, unknown_name
@@ -31,6 +32,7 @@ SPACING_MM = 1.0
 _MARGIN_MM = 9.0
 _BEND_MM = 3.0
 _LOBULE_MM = 4.5
+_THREAD_MM, _CRUMB_MM = 0.3, 1.5
 _TAKEN_MM = (1.9, 3.5, 2.9)  # what grooves, relief and blunted edges take from head, body and tail, as measured
 ABSENT, HYPOPLASTIC = 0.2, 0.5  # sizes of the uncinate process below which it is not shaped, or counts as small
 
@@ -135,7 +137,7 @@ def shape_organ(gland: Gland, chance: Chance, lesions: tuple[Lesion, ...] = ()) 
         axis = whole.until(gland.extent * float(axis.arc_mm[-1]))
         field = np.minimum(field, _stump(grid, axis))
     field = _one_piece(field, grid, axis)
-    distance = surface.redistance(field, grid)
+    distance = _no_crumbs(surface.redistance(field, grid), grid, axis)
     regions = _regions(distance, uncinate, nearest, whole)
     capsule = Volume(distance, grid, Quantity.DISTANCE)
     marks = find_landmarks(capsule, axis)
@@ -229,6 +231,23 @@ def _one_piece(field: Field, grid: Grid, axis: Axis) -> Field:
     pieces, _ = ndimage.label(field > 0)
     i, j, k = np.rint(grid.to_index(inner[len(inner) // 2])).astype(int)
     return np.where((field > 0) & (pieces != pieces[i, j, k]), np.float32(-6.0), field).astype(np.float32)
+
+
+def _no_crumbs(distance: Field, grid: Grid, axis: Axis) -> Field:
+    """Take away what hangs on by a thread: tissue beyond a neck through which the finest duct finds no way.
+
+    What is deeper than 0.3 mm, in one piece, is the core. With E the distance to it, depth becomes min(d, 1.5 mm − E).
+    """
+    deep = distance > _THREAD_MM
+    pieces, _ = ndimage.label(deep)
+    i, j, k = np.rint(grid.to_index(axis.points_mm[len(axis.points_mm) // 2])).astype(int)
+    core = deep & (pieces == pieces[i, j, k])
+    shallow = np.argwhere((distance > 0) & ~core)
+    border = np.argwhere(core & ~ndimage.binary_erosion(core))
+    away = SPACING_MM * np.asarray(cKDTree(border).query(shallow)[0], dtype=np.float32)
+    result, places = distance.copy(), tuple(shallow.T)
+    result[places] = np.minimum(result[places], np.float32(_CRUMB_MM) - away)
+    return result
 
 
 def _regions(distance: Field, uncinate: Field, nearest: NDArray[np.int32], axis: Axis) -> NDArray[np.uint8]:
