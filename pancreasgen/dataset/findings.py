@@ -82,7 +82,11 @@ def examine(seat: Seat, scene: Scene) -> Finding:
         contrast = _contrast_hu(mine, data, scene.image)
         if contrast is not None:
             measures["lesion.contrast_hu"] = contrast
-    measures |= calibres_mm(seat, scene.network, scene.organ)
+    calibres = calibres_mm(seat, scene.network, scene.organ)
+    measures |= calibres
+    if lesion.kind == "pdac" and lesion.duct_mm > 0.0 and len(calibres) == 2:
+        narrower = calibres["lesion.duct_downstream_mm"] - calibres["lesion.duct_upstream_mm"]
+        measures["upstream.narrower_mm"] = max(narrower, 0.0)
     if lesion.is_mass:
         # how a splenic artery winds does not matter here, so any stream does
         vessels = vessels_with(build_vessels(scene.organ, scene.physique, Chance(0, 0, "vessels")), [seat])
