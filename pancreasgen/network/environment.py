@@ -30,7 +30,6 @@ from pancreasgen.base.errors import BadInputError
 from pancreasgen.grammar.environment import Candidates, Frames
 from pancreasgen.network import index
 from pancreasgen.network.detours import Shifts, candidates_at, detours, leads
-from pancreasgen.network.dilate import SAFETY_MM, least_depth_mm
 from pancreasgen.network.ledger import Ledger
 from pancreasgen.network.places import Places, no_target
 from pancreasgen.network.rules import GrowthRules
@@ -38,6 +37,7 @@ from pancreasgen.network.serving import nearest_ray
 from pancreasgen.network.steering import points_ahead, turned, unit
 from pancreasgen.network.tree import Tree
 from pancreasgen.network.trunk import Trunk
+from pancreasgen.network.widened import SAFETY_MM, least_depth_mm
 from pancreasgen.organ.organ import Organ
 
 Floats = NDArray[np.float64]
