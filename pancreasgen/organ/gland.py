@@ -236,7 +236,8 @@ def _one_piece(field: Field, grid: Grid, axis: Axis) -> Field:
 def _no_crumbs(distance: Field, grid: Grid, axis: Axis) -> Field:
     """Take away what hangs on by a thread: tissue beyond a neck through which the finest duct finds no way.
 
-    What is deeper than 0.3 mm, in one piece, is the core. With E the distance to it, depth becomes min(d, 1.5 mm − E).
+    What is deeper than 0.3 mm, in one piece, is the core. With E the distance to it, depth becomes min(d, 1.5 mm − E),
+    and what then hangs on nothing is turned inside out.
     """
     deep = distance > _THREAD_MM
     pieces, _ = ndimage.label(deep)
@@ -247,7 +248,9 @@ def _no_crumbs(distance: Field, grid: Grid, axis: Axis) -> Field:
     away = SPACING_MM * np.asarray(cKDTree(border).query(shallow)[0], dtype=np.float32)
     result, places = distance.copy(), tuple(shallow.T)
     result[places] = np.minimum(result[places], np.float32(_CRUMB_MM) - away)
-    return result
+    pieces, _ = ndimage.label(result > 0)
+    loose = (result > 0) & (pieces != pieces[i, j, k])  # near the core, but not of one piece with it
+    return np.where(loose, -result, result).astype(np.float32)
 
 
 def _regions(distance: Field, uncinate: Field, nearest: NDArray[np.int32], axis: Axis) -> NDArray[np.uint8]:
