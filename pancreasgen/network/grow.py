@@ -24,7 +24,7 @@ from pancreasgen.network.tissue import Sowing, Tissue, sow
 from pancreasgen.network.tree import Tree, main_tree
 from pancreasgen.organ.organ import Organ
 
-_TURNS, _FILLS = 4, 2
+_TURNS, _FILLS = 8, 2
 _TOLERABLE = 2.0  # a gap of so many bounds that was cut open again is not worth another turn
 LOBULAR_RADIUS_MM = 0.1  # intralobular ducts are 0.02–0.1 mm wide, interlobular ones 0.1–0.5 (reference)
 
