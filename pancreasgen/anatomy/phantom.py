@@ -14,11 +14,13 @@ from pancreasgen.anatomy.canvas import Canvas
 from pancreasgen.anatomy.fields import Field, Space, tube, union
 from pancreasgen.anatomy.frame import build_frame
 from pancreasgen.anatomy.furnish import paint_frame, paint_organs, paint_peripancreatic_fat
+from pancreasgen.anatomy.hard import closed, duct_labels, hard_ducts
 from pancreasgen.anatomy.lesions import paint_lesions, paint_oedema
 from pancreasgen.anatomy.organ_vessels import organ_vessels, paint_trees
-from pancreasgen.anatomy.parenchyma import paint_gland, paint_texture
+from pancreasgen.anatomy.parenchyma import paint_gland
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.anatomy.structures import VALUES, structure
+from pancreasgen.anatomy.texture import paint_texture
 from pancreasgen.anatomy.tissues import palette, tissue_index
 from pancreasgen.anatomy.tubes import Tube
 from pancreasgen.anatomy.vessels import build_vessels
@@ -29,18 +31,11 @@ from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.network.network import DuctNetwork, Kind
+from pancreasgen.network.resolvable import drawn
 from pancreasgen.organ.organ import Organ
 from pancreasgen.organ.seat import Seat, swollen
 
-DUCT_LABELS = {
-    Kind.MAIN: VALUES["main_duct"],
-    Kind.ACCESSORY: VALUES["accessory_duct"],
-    Kind.SIDE: VALUES["side_branches"],
-    Kind.LOBULAR: VALUES["side_branches"],
-}
 REACH_MM = 15.0
-CLOSED_255 = 26
-"""Within a carcinoma a centreline makes no duct of a voxel with less lumen than this (a tenth): the duct is cut off."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +46,8 @@ class Phantom:
         labels: Values of :data:`~pancreasgen.anatomy.structures.STRUCTURES`; LABEL, uint8.
         materials: Densities of water, bone mineral and iodine (3, *shape) [g/cm³]; DENSITY, float32.
         duct_fraction: Share of the voxel that is pancreatic duct lumen; FRACTION, uint8, 255 = all.
-        centerline: :class:`~pancreasgen.network.network.Kind` of the main and accessory ducts' centrelines; LABEL.
+        centerline: :class:`~pancreasgen.network.network.Kind` of the centrelines that are labelled on this grid, see
+            :func:`~pancreasgen.network.resolvable.drawn`; LABEL.
 
     Raises:
         BadInputError: If the volumes do not share one grid.
@@ -111,7 +107,8 @@ def compose(
     for label in ("hepatic_vessels", "renal_vessels"):
         paint_trees(canvas, trees, label)
     _paint_tubes(canvas, vessels, above=70, below=90)
-    paint_gland(canvas, organ, physique, chance.sub("gland"))
+    bile_ducts = [vessel.points_mm for vessel in healthy if vessel.structure == "common_bile_duct"]
+    paint_gland(canvas, organ, network, physique, bile_ducts, chance.sub("gland"))
     paint_lesions(canvas, seats, network, phase)
     _paint_tubes(canvas, vessels, above=90, below=100)
     paint_texture(canvas, physique, chance)
@@ -164,15 +161,12 @@ def _paint_ducts(canvas: Canvas, network: DuctNetwork) -> tuple[Volume, Volume]:
         values[flat] += share.astype(np.float32) * (juice[channel] - values[flat])
     fraction = np.zeros(canvas.grid.shape, np.uint8)
     fraction.reshape(-1)[flat] = np.rint(share * 255).astype(np.uint8)
-    table = np.zeros(max(Kind) + 1, np.uint8)
-    for name, label in DUCT_LABELS.items():
-        table[name] = label
-    full = fraction.reshape(-1)[flat] >= 128
-    canvas.labels.reshape(-1)[flat[full]] = table[kind[full]]
-    centerline = draw_centerline(network, canvas.grid, (Kind.MAIN, Kind.ACCESSORY))
+    centerline = draw_centerline(network, canvas.grid, Kind, drawn(network, canvas.grid))
+    hard = hard_ducts(fraction, centerline.data)
+    table, here = duct_labels(), hard.reshape(-1)[flat]
+    canvas.labels.reshape(-1)[flat[here]] = table[kind[here]]
     on_line = np.flatnonzero(centerline.data)
     labels = canvas.labels.reshape(-1)
-    shut = (labels[on_line] == VALUES["pdac"]) & (fraction.reshape(-1)[on_line] < CLOSED_255)
-    on_line = on_line[~shut]
+    on_line = on_line[~closed(labels[on_line] == VALUES["pdac"], fraction.reshape(-1)[on_line])]
     labels[on_line] = table[centerline.data.reshape(-1)[on_line]]
     return Volume(fraction, canvas.grid, Quantity.FRACTION), centerline

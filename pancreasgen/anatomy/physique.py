@@ -86,6 +86,10 @@ class Physique:
     # ---- abdomen
     arm_stiffness: float = _scalar(0.5, 0, 1, "", "above 0.95 the arms cannot be raised and lie beside the body")
     oral_contrast: float = _scalar(0.3, 0, 1, "", "above 0.8 stomach and bowel hold positive contrast medium")
+    # ---- parenchyma
+    fat_sparing: float = _scalar(
+        0.6, 0, 0.95, "", "how much less fat the posterior head and the bile duct's surroundings have", "assumed"
+    )
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -5,8 +5,10 @@ exclusive. Where shapes meet, the one with the higher precedence has the voxel; 
 gland above everything around it.
 
 Ducts are thinner than voxels, so their hard labels follow a rule of two halves: a voxel is duct if at least half of
-it is lumen, or if it lies on the centreline of the main or the accessory duct (so that these stay face-connected
-however thin they are). The soft truth is the phantom's duct fraction.
+it is lumen, or if the centreline of a *resolvable* duct crosses it, one wide enough to fill half of a voxel if it runs
+straight through it (:mod:`~pancreasgen.network.resolvable`). What leads from such a duct to the papilla counts as one,
+and so do the main and accessory ducts however thin they are; all of these stay face-connected. Half-full voxels that
+hang together with none of them are no duct. The soft truth is the duct fraction.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def command(
     network, seats = grow_in(settings.rules, organ, subject.ducts, subject.lesions, recipe.chance("growth"))
     phase, chance = recipe.protocol.phase, recipe.chance("tissue")
     phantom = compose(organ, network, subject.physique, recipe.phantom_grid, phase, chance, recipe.vessels, seats)
-    write_output(out, nifti_bytes(labels_on(phantom, recipe.image_grid)))
+    write_output(out, nifti_bytes(labels_on(phantom, network, recipe.image_grid)))
     if not quiet:
         click.echo(f"open {out} in 3D Slicer; `labels/` of any dataset holds the table of its numbers")
     return 0

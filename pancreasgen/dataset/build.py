@@ -80,7 +80,7 @@ def build_case(recipe: Recipe, report: Report = silent) -> Case:
     report("scan", 0.0)
     image = scan(phantom.materials, protocol, grid, recipe.chance("noise"), lambda done: report("scan", done))
     report("truth", 0.0)
-    labels = labels_on(phantom, grid)
+    labels = labels_on(phantom, network, grid)
     fraction = fraction_on(phantom, grid)
     centerline = draw_centerline(network, grid, tuple(Kind))
     stored = Volume(stored_array(image), grid, image.quantity)  # what files hold is measured, so that it can be again

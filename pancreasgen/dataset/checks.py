@@ -111,7 +111,7 @@ _BY_PHASE: Mapping[str, tuple[Row, ...]] = {
         ("hu.muscle", 40, 80, "HU"),
     ),
     "portal-venous": (
-        ("hu.parenchyma", 40, 130, "HU"),  # 95, 75 to 115; a quarter of fat takes 50 HU
+        ("hu.parenchyma", 35, 130, "HU"),  # 95, 75 to 115 without fat; 40 % of fat takes 50 HU away
         ("hu.liver", 85, 145, "HU"),  # 117 ± 15
         ("hu.spleen", 95, 150, "HU"),
         ("hu.kidney", 90, 230, "HU"),

@@ -8,8 +8,10 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from pancreasgen.base.grid import Grid
 from pancreasgen.dataset.ducts_chains import cut_into_chains
 from pancreasgen.network.network import DuctNetwork, Kind
+from pancreasgen.network.resolvable import resolvable
 from pancreasgen.organ.organ import Organ, Region
 
 _GRAPHML_HEAD = (
@@ -25,12 +27,13 @@ _EDGE_FIELDS = {
 }  # fmt: skip
 
 
-def graphml_bytes(network: DuctNetwork, organ: Organ | None = None) -> bytes:
+def graphml_bytes(network: DuctNetwork, organ: Organ | None = None, image: Grid | None = None) -> bytes:
     """Return the network as GraphML: nodes with x, y, z, radius (and region), edges with kind, order and length [mm].
 
     Args:
         network: The ducts; an edge runs from the end nearer to the papilla.
         organ: If given, each node names the region of the gland that it lies in.
+        image: If given, each edge says whether it is ``resolvable`` on this grid, and the graph holds the voxel's size.
 
     >>> duct = DuctNetwork([[0, 0, 0], [5, 0, 0]], [1, 0.5], [[0, 1]], [1], [0])
     >>> import io, networkx
@@ -43,17 +46,21 @@ def graphml_bytes(network: DuctNetwork, organ: Organ | None = None) -> bytes:
         columns.append(_region_names(network, organ))
     nodes = _elements('<node id="%d">', node_fields, "n", [range(len(network.nodes_mm)), *columns], "</node>\n")
     names = {int(kind): kind.name.lower() for kind in Kind}
-    facts = [
+    facts: list[list[object]] = [
         [names[kind] for kind in network.kind.tolist()],
         network.order.tolist(),
         np.round(network.lengths_mm, 6).tolist(),
         *network.capsule_radii_mm.T.tolist(),
     ]
+    edge_fields, about, types = _EDGE_FIELDS, _GRAPH_FACTS, dict.fromkeys(_GRAPH_FACTS, "string")
+    if image is not None:
+        edge_fields, types = edge_fields | {"resolvable": "boolean"}, types | {"resolvable_voxel_mm": "string"}
+        about = about | {"resolvable_voxel_mm": " ".join(map(repr, image.spacing_mm))}
+        facts.append(["true" if wide else "false" for wide in resolvable(network, image).tolist()])
     ends = network.segments.T.tolist()
-    edges = _elements('<edge source="%d" target="%d">', _EDGE_FIELDS, "e", [*ends, *facts], "</edge>\n")
-    keys = _keys("graph", dict.fromkeys(_GRAPH_FACTS, "string"), "g")
-    keys += _keys("node", node_fields, "n") + _keys("edge", _EDGE_FIELDS, "e")
-    graph = "".join(f'<data key="g{i}">{text}</data>\n' for i, text in enumerate(_GRAPH_FACTS.values()))
+    edges = _elements('<edge source="%d" target="%d">', edge_fields, "e", [*ends, *facts], "</edge>\n")
+    keys = _keys("graph", types, "g") + _keys("node", node_fields, "n") + _keys("edge", edge_fields, "e")
+    graph = "".join(f'<data key="g{i}">{text}</data>\n' for i, text in enumerate(about.values()))
     parts = [_GRAPHML_HEAD, keys, '<graph edgedefault="directed">\n', graph, nodes, edges, "</graph>\n</graphml>\n"]
     return "".join(parts).encode()
 

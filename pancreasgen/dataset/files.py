@@ -36,7 +36,7 @@ def case_files(case: Case, painters: Painters, schemes: Iterable[str] = ()) -> d
     """
     files = {f"{name}.nii.gz": nifti_bytes(volume) for name, volume in volumes(case).items()}
     files |= scheme_files(case.labels, schemes)
-    files["ducts.graphml"] = graphml_bytes(case.network, case.organ)
+    files["ducts.graphml"] = graphml_bytes(case.network, case.organ, case.labels.grid)
     files["ducts.swc"] = swc_bytes(case.network)
     files["ducts.vtp"] = vtp_bytes(case.network)
     return files | {name: paint(case) for name, paint in painters.items()}

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pancreasgen.anatomy.structures import DUCTS, PARENCHYMA, STRUCTURES, VALUES
-from pancreasgen.base.grid import Volume
+from pancreasgen.base.grid import Grid, Volume
 from pancreasgen.dataset.integrity import integrity_measures
 from pancreasgen.network.measure import measure
 from pancreasgen.network.network import DuctNetwork, Kind
+from pancreasgen.network.resolvable import resolvable_measures
 from pancreasgen.organ.landmarks import sample_with_gradient
 from pancreasgen.organ.measure import measure_gland
 from pancreasgen.organ.organ import Organ
@@ -47,6 +48,7 @@ def measure_case(
     return {
         **gland_measures(organ),
         **duct_measures(organ, network),
+        **resolvable_on(network, labels.grid),
         **voxel_measures(network, labels, image, fraction, centerline),
     }
 
@@ -79,6 +81,17 @@ def duct_measures(organ: Organ, network: DuctNetwork) -> dict[str, float]:
     known["ducts.main_reaches"] = round(main_mm / organ.length_mm, 6)
     known["ducts.share_inside"] = round(float((depth >= 0).mean()), 6) if len(depth) else 0.0
     return known
+
+
+def resolvable_on(network: DuctNetwork, grid: Grid) -> dict[str, float]:
+    """Return by dotted name which ducts a grid can show; what has no value is left out.
+
+    >>> duct = DuctNetwork([[0, 0, 0], [5, 0, 0]], [1, 0.5], [[0, 1]], [1], [0])
+    >>> resolvable_on(duct, Grid((9, 9, 9), (1, 1, 1), (0, 0, 0)))["ducts.resolvable_share"]
+    1.0
+    """
+    found = resolvable_measures(network, grid)
+    return {f"ducts.{name}": float(value) for name, value in found.items() if value is not None}
 
 
 def label_volumes(labels: Volume) -> dict[str, float]:

@@ -143,7 +143,7 @@ def test_lumen_mixes_by_its_share(organ, network):
     """A voxel's densities are share × juice + (1 − share) × what was there before the ducts came."""
     part = Grid.centred((95, 70, 40), (1.4, 1.4, 2.4), (-52.0, 35.0, 0.0))  # the bile duct keeps off wide ducts
     wide = replace(network, radius_mm=3 * network.radius_mm)
-    none = replace(network, segments=network.segments[:0], kind=network.kind[:0], order=network.order[:0])
+    none = replace(network, radius_mm=1e-4 * network.radius_mm)  # lobules are those of the ducts, so they must be there
     body, plain = (compose(organ, ducts, Physique(), part, "portal-venous", CHANCE) for ducts in (wide, none))
     share = body.duct_fraction.data / 255
     assert (share == 1).sum() > 20
@@ -164,14 +164,20 @@ def test_main_duct_lies_in_the_gland(phantom, organ):
 
 
 @pytest.mark.parametrize("factor", [1, 2])
-def test_main_duct_is_face_connected(phantom, factor):
-    """The main duct is one piece under face neighbours, on the fine grid and on a CT grid of thicker slices."""
+def test_main_duct_is_face_connected(phantom, network, factor):
+    """The main duct is one piece under face neighbours, on the fine grid and on a CT grid of thicker slices.
+
+    So are all ducts together: the side branch is resolvable on both.
+    """
     fine = phantom.grid
     z = fine.origin_mm[2] + 0.5 * (factor - 1) * fine.spacing_mm[2]
     spacing = (*fine.spacing_mm[:2], factor * fine.spacing_mm[2])
     image = Grid((*fine.shape[:2], fine.shape[2] // factor), spacing, (*fine.origin_mm[:2], z))
-    labels = labels_on(phantom, image)
+    labels = labels_on(phantom, network, image)
     assert ndimage.label(labels.data == VALUES["main_duct"])[1] == 1
+    ducts = np.isin(labels.data, DUCTS)
+    assert VALUES["side_branches"] in labels.data
+    assert ndimage.label(ducts)[1] == 1
     if factor == 1:
         assert np.array_equal(labels.data, phantom.labels.data)
         assert np.array_equal(fraction_on(phantom, image).data, phantom.duct_fraction.data)
@@ -180,12 +186,12 @@ def test_main_duct_is_face_connected(phantom, factor):
         assert coarse == pytest.approx(phantom.duct_fraction.data.sum(dtype=float), rel=0.01)
 
 
-def test_labels_are_a_majority(phantom):
+def test_labels_are_a_majority(phantom, network):
     """Three slices that agree keep their label; two of three win."""
     fine = phantom.grid
     z = fine.origin_mm[2] + fine.spacing_mm[2]
     image = Grid((*fine.shape[:2], fine.shape[2] // 3), (1.4, 1.4, 7.2), (*fine.origin_mm[:2], z))
-    labels = labels_on(phantom, image).data
+    labels = labels_on(phantom, network, image).data
     rows = phantom.labels.data[:, :, : 3 * image.shape[2]].reshape(*image.shape, 3)
     duct = np.isin(rows, DUCTS).any(axis=3)
     a, b, c = (rows[..., n] for n in range(3))
@@ -194,12 +200,12 @@ def test_labels_are_a_majority(phantom):
     assert np.array_equal(labels[clear], winner[clear])
 
 
-def test_grids_that_do_not_fit_are_refused(phantom):
+def test_grids_that_do_not_fit_are_refused(phantom, network):
     """A CT grid that is no integer number of fine slices, or shifted in plane, is refused."""
     fine = phantom.grid
     for image in (replace(fine, spacing_mm=(1.4, 1.4, 3.1)), replace(fine, origin_mm=(0.0, 0.0, 0.0))):
         with pytest.raises(BadInputError, match="finer slices"):
-            labels_on(phantom, image)
+            labels_on(phantom, network, image)
 
 
 def test_same_chance_same_arrays(organ, network):

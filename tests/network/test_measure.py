@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid, Quantity, Volume
-from pancreasgen.dataset.measure import duct_measures, gland_measures
+from pancreasgen.dataset.measure import duct_measures, gland_measures, resolvable_on
 from pancreasgen.network.branches import branch_measures
 from pancreasgen.network.coverage import nearest_segment_mm
 from pancreasgen.network.forks import fork_measures, murray_exponents
@@ -380,8 +380,11 @@ def test_the_document_promises_nothing_else() -> None:
     """Every name in the first column of its tables is measured somewhere."""
     organ = rod_organ(major_papilla=[-30, 0, 0], minor_papilla=[-25, 5, 0])
     known = {*measure(comb_network(), organ), *gland_measures(organ), *duct_measures(organ, comb_network())}
+    four = DuctNetwork(np.eye(5, 3) * 9, np.ones(5), [[0, n] for n in (1, 2, 3, 4)], [1, 2, 3, 4], [0, 0, 1, 2])
+    known |= set(resolvable_on(four, Grid((9, 9, 9), (0.7, 0.7, 2.5), (0, 0, 0))))
     known |= {name.split(".")[-1] for name in known} | {"ap_head_mm", "ap_neck_mm", "ap_tail_mm"}
     known |= {name.replace("_1_", "_N_") for name in known}
+    known |= {name.replace("order_1", "order_N") for name in known}
     rows = [line.split("|")[1] for line in DOCUMENT.splitlines() if line.startswith("| `")]
     told = {name.strip(" `") for row in rows for name in row.split(",")}
     assert told <= known
