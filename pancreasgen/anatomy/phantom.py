@@ -162,11 +162,10 @@ def _paint_ducts(canvas: Canvas, network: DuctNetwork) -> tuple[Volume, Volume]:
     fraction = np.zeros(canvas.grid.shape, np.uint8)
     fraction.reshape(-1)[flat] = np.rint(share * 255).astype(np.uint8)
     centerline = draw_centerline(network, canvas.grid, Kind, drawn(network, canvas.grid))
-    hard = hard_ducts(fraction, centerline.data)
-    table, here = duct_labels(), hard.reshape(-1)[flat]
-    canvas.labels.reshape(-1)[flat[here]] = table[kind[here]]
-    on_line = np.flatnonzero(centerline.data)
-    labels = canvas.labels.reshape(-1)
-    on_line = on_line[~closed(labels[on_line] == VALUES["pdac"], fraction.reshape(-1)[on_line])]
-    labels[on_line] = table[centerline.data.reshape(-1)[on_line]]
+    table, labels = duct_labels(), canvas.labels.reshape(-1)
+    line = np.where(closed(canvas.labels == VALUES["pdac"], fraction), np.uint8(0), table[centerline.data])
+    here = hard_ducts(fraction, line).reshape(-1)[flat]
+    labels[flat[here]] = table[kind[here]]
+    on_line = np.flatnonzero(line)
+    labels[on_line] = line.reshape(-1)[on_line]
     return Volume(fraction, canvas.grid, Quantity.FRACTION), centerline

@@ -91,7 +91,8 @@ def labels_on(phantom: Phantom, network: DuctNetwork, image_grid: Grid) -> Volum
     A voxel takes the label that most of its sub-slices have, at a tie the one with the higher precedence. Pancreatic
     ducts follow the rule of two halves again, with the width that is resolvable on the image's grid: at least half
     lumen on average, or crossed by the centreline of a duct that :func:`~pancreasgen.network.resolvable.drawn` names;
-    so these stay face-connected, but where a carcinoma closes them. Something of higher precedence keeps its voxels: a stone, a stent.
+    so these stay face-connected, but where a carcinoma closes them. Something of higher precedence keeps its voxels: a
+    stone, a stent.
 
     Args:
         phantom: The fine labels.

@@ -46,7 +46,7 @@ def body(organ, lesion: Lesion | None, phase: str = "portal-venous") -> tuple[Ph
     """Return the body with a lesion and the lesion's place."""
     network = ducts(organ)
     places = (on_duct(seat(lesion, organ, CHANCE), network, organ),) if lesion else ()
-    return compose(organ, network, Physique(texture_hu=0), GRID, phase, CHANCE, places), places
+    return compose(organ, network, Physique(texture_hu=0), GRID, phase, CHANCE, seats=places), places
 
 
 def hu_of(phantom: Phantom) -> np.ndarray:
@@ -125,7 +125,7 @@ def test_the_duct_is_cut_off_in_the_tumour(organ):
     depth = place.field(tuple(network.nodes_mm.T))
     radius = np.where(depth > 0, SHUT_MM, network.radius_mm)
     shut = DuctNetwork(network.nodes_mm, radius, network.segments, network.kind, network.order)
-    phantom = compose(organ, shut, Physique(texture_hu=0), GRID, "portal-venous", CHANCE, (place,))
+    phantom = compose(organ, shut, Physique(texture_hu=0), GRID, "portal-venous", CHANCE, seats=(place,))
     deep, line = place.field(GRID.mesh_mm()) > 3.0, phantom.centerline.data > 0
     duct = phantom.labels.data == VALUES["main_duct"]
     assert (line & deep).sum() > 5
@@ -178,7 +178,7 @@ def test_oedema_soaks_fat_and_nothing_else(organ):
     lesion = Lesion(kind="acute_pancreatitis", oedema_mm=12, contrast_portal_hu=12)
     network, places = ducts(organ), (seat_of(lesion, organ.axis_mm[50], CHANCE),)
     physique = Physique(texture_hu=0, lobulation_mm=0, pancreatic_fat_fraction=0)
-    ill = compose(organ, network, physique, GRID, "portal-venous", CHANCE, places)
+    ill = compose(organ, network, physique, GRID, "portal-venous", CHANCE, seats=places)
     well = compose(organ, network, physique, GRID, "portal-venous", CHANCE)
     wet = ill.labels.data == VALUES["peripancreatic_oedema"]
     assert wet.sum() * GRID.voxel_ml > 20
