@@ -4,8 +4,7 @@ A block is 32 rows (BLOCK), innermost in memory, so that one set of weights serv
 inner loop is a run of SIMD instructions of fixed length: a row's result never depends on its place in the block, nor
 on the number of threads. Joseph, IEEE Trans Med Imaging 1:192 (1982).
 
-Frame: isocentre at (0, 0); focus of view β at D (−sin β, cos β); a ray of fan angle γ runs along (sin α, −cos α) with
-α = β + γ.
+A ray is the line x cos α + y sin α = u (pancreasgen.scan.geometry): fans and parallel beams are one.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid
 from pancreasgen.scan.fast import fma
+from pancreasgen.scan.geometry import ArcFan, Rays
 from pancreasgen.scan.protocol import Protocol
 
 BLOCK = 32
@@ -108,26 +108,25 @@ def _ray(sums: Any, to: Any, data: Any, line: Any, strides: Any, size: Any, span
         _accumulate(sums, to, data, at, (u0, u1, u2, u3, v0, v1, v2, v3))
 
 
-@njit(cache=True)
-def ray_line(angle: float, focus: Any, numbers: Any, along_y: bool) -> tuple[float, float, float]:
+@njit(cache=True, inline="always")
+def ray_line(angle: float, offset: float, numbers: Any, along_y: bool) -> tuple[float, float, float]:
     """Return where a ray crosses: (cross index at main index 0, its slope per main step, length of a step in mm).
 
-    The main axis is y if along_y, else x. focus: (x, y) [mm]. numbers: those of the plane.
+    The ray is x cos(angle) + y sin(angle) = offset; the main axis is y if along_y, else x. numbers: those of the plane.
     """
     x0, y0, dx, dy = numbers
-    run_x, run_y = math.sin(angle), -math.cos(angle)
+    cosine, sine = math.cos(angle), math.sin(angle)
     if along_y:
-        slope = run_x / run_y * dy / dx
-        return (focus[0] + (y0 - focus[1]) * run_x / run_y - x0) / dx, slope, dy / abs(run_y)
-    slope = run_y / run_x * dx / dy
-    return (focus[1] + (x0 - focus[0]) * run_y / run_x - y0) / dy, slope, dx / abs(run_x)
+        return ((offset - y0 * sine) / cosine - x0) / dx, -sine / cosine * dy / dx, dy / abs(cosine)
+    return ((offset - x0 * cosine) / sine - y0) / dy, -cosine / sine * dx / dy, dx / abs(sine)
 
 
 @njit(cache=True, parallel=True)
-def _forward(sums: Any, data: Any, shape: Any, numbers: Any, fan: Any, views: Any, distance: Any, spans: Any) -> None:
+def _forward(sums: Any, data: Any, shape: Any, numbers: Any, rays: Any, spans: Any) -> None:
     """Fill sums (material, view, bin, row; flat) with line integrals of data (material, y, x, row; flat)."""
     materials, ny, nx = shape
     y_spans, x_spans = spans
+    views, fan, offsets = rays
     num_views, num_bins = views.size, fan.size
     for chunk in prange((num_views + _CHUNK - 1) // _CHUNK):
         for along_y in (True, False):
@@ -139,12 +138,11 @@ def _forward(sums: Any, data: Any, shape: Any, numbers: Any, fan: Any, views: An
             for slab in range(0, main, _SLAB):
                 stop = min(slab + _SLAB, main)
                 for view in range(chunk * _CHUNK, min((chunk + 1) * _CHUNK, num_views)):
-                    focus = (-distance * math.sin(views[view]), distance * math.cos(views[view]))
                     for k in range(num_bins):
                         angle = views[view] + fan[k]
                         if (abs(math.cos(angle)) >= abs(math.sin(angle))) != along_y:
                             continue
-                        line = ray_line(angle, focus, numbers, along_y)
+                        line = ray_line(angle, offsets[k], numbers, along_y)
                         one, other = line[0] + line[1] * slab, line[0] + line[1] * (stop - 1)
                         if max(one, other) < 0.0 or min(one, other) > cross - 1:
                             continue
@@ -164,15 +162,15 @@ def _spans(occupied: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.ascontiguousarray(np.stack([first, last], axis=-1).astype(np.int64))
 
 
-def project(block: Image, plane: Plane, protocol: Protocol) -> Image:
-    """Return the line integrals of a block of rows through every bin of every view.
+def project_rays(block: Image, plane: Plane, rays: Rays) -> Image:
+    """Return the line integrals of a block of rows along any rays.
 
     Outside the plane there is nothing; beyond its outermost centres a pixel does not reach, so leave a border.
 
     Args:
         block: Shape (materials, ny, nx, 32): any density on the plane.
         plane: Where the pixels are.
-        protocol: Its views, bins and distances are used.
+        rays: The rays of a row.
 
     Returns:
         Shape (materials, views, bins, 32), float32: density × mm.
@@ -183,47 +181,97 @@ def project(block: Image, plane: Plane, protocol: Protocol) -> Image:
     nx, ny = plane.shape
     if block.ndim != 4 or block.shape[1:] != (ny, nx, BLOCK):
         raise BadInputError(f"a block must have shape materials × {ny} × {nx} × {BLOCK}, not {block.shape}")
-    views, fan = protocol.view_angles_rad(), protocol.bin_angles_rad()
-    sums = np.zeros((block.shape[0], views.size, fan.size, BLOCK), dtype=np.float32)
+    sums = np.zeros((block.shape[0], rays.view_rad.size, rays.bin_rad.size, BLOCK), dtype=np.float32)
     occupied: NDArray[np.bool_] = np.any(block, axis=3)
     spans = (_spans(occupied), _spans(occupied.transpose(0, 2, 1)))
     data = np.ascontiguousarray(block, dtype=np.float32).reshape(-1)
-    shape, distance = (block.shape[0], ny, nx), protocol.source_to_isocentre_mm
+    lines = (rays.view_rad, rays.bin_rad, rays.offset_mm)
     if min(nx, ny) > 1:
-        _forward(sums.reshape(-1), data, shape, plane.numbers(), fan, views, distance, spans)
+        _forward(sums.reshape(-1), data, (block.shape[0], ny, nx), plane.numbers(), lines, spans)
     return sums
 
 
-@njit(cache=True)
-def _adjoint(image: Any, sums: Any, numbers: Any, fan: Any, views: Any, distance: Any) -> None:
-    ny, nx, rows = image.shape
-    for view in range(views.size):
-        focus = (-distance * math.sin(views[view]), distance * math.cos(views[view]))
-        for k in range(fan.size):
-            angle = views[view] + fan[k]
-            along_y = abs(math.cos(angle)) >= abs(math.sin(angle))
-            start, slope, length = ray_line(angle, focus, numbers, along_y)
-            main, cross = (ny, nx) if along_y else (nx, ny)
-            for j in range(main):
-                position = start + slope * j
-                i = math.floor(position)
-                if i < 0 or i > cross - 2:
+def project(block: Image, plane: Plane, protocol: Protocol) -> Image:
+    """Return the line integrals of a block of rows through every bin of every view of a protocol.
+
+    Arguments, result and errors are those of :func:`project_rays`.
+    """
+    return project_rays(block, plane, fan_geometry(protocol).rays())
+
+
+def fan_geometry(
+    protocol: Protocol, isocentre_mm: tuple[float, float] = (0.0, 0.0), first_row_mm: float = 0.0, num_rows: int = 1
+) -> ArcFan:
+    """Return the geometry of a protocol's rows; its arc is shifted by a quarter bin."""
+    return ArcFan(
+        protocol.view_angles_rad(), protocol.num_bins, protocol.bin_angle_rad, 0.25,
+        protocol.source_to_isocentre_mm, isocentre_mm, first_row_mm, protocol.row_mm, num_rows,
+    )  # fmt: skip
+
+
+@njit(cache=True, inline="always")
+def _spread(image: Any, to: Any, next_to: Any, sums: Any, at: Any, line: Any) -> None:
+    """Add a ray's 32 rows to its two pixels of one step."""
+    low, high = line
+    for z in range(_ROWS):
+        image[to + z] = fma(low, sums[at + z], image[to + z])
+    for z in range(_ROWS):
+        image[next_to + z] = fma(high, sums[at + z], image[next_to + z])
+
+
+@njit(cache=True, parallel=True)
+def _transpose(image: Any, sums: Any, shape: Any, numbers: Any, rays: Any, along_y: bool) -> None:
+    """Add all rays of one main axis to the image (y, x, row; flat). A thread owns a slab of the main axis."""
+    ny, nx = shape
+    views, fan, offsets = rays
+    main, cross = (ny, nx) if along_y else (nx, ny)
+    main_stride = np.uint64(BLOCK * (nx if along_y else 1))
+    cross_stride = np.uint64(BLOCK * (1 if along_y else nx))
+    for slab in prange((main + _SLAB - 1) // _SLAB):
+        first, stop = slab * _SLAB, min((slab + 1) * _SLAB, main)
+        for view in range(views.size):
+            for k in range(fan.size):
+                angle = views[view] + fan[k]
+                if (abs(math.cos(angle)) >= abs(math.sin(angle))) != along_y:
                     continue
-                part = position - i
-                for z in range(rows):
-                    value = sums[view, k, z] * length
-                    if along_y:
-                        image[j, i, z] += value * (1.0 - part)
-                        image[j, i + 1, z] += value * part
-                    else:
-                        image[i, j, z] += value * (1.0 - part)
-                        image[i + 1, j, z] += value * part
+                start, slope, length = ray_line(angle, offsets[k], numbers, along_y)
+                at = np.uint64((view * fan.size + k) * BLOCK)
+                for j in range(first, stop):
+                    i, low, high = _taps(start + slope * j, cross, length, 0, cross - 1)
+                    if low + high > 0.0:
+                        to = np.uint64(j) * main_stride + i * cross_stride
+                        _spread(image, to, to + cross_stride, sums, at, (low, high))
 
 
-def backproject_adjoint(sums: NDArray[Any], plane: Plane, protocol: Protocol) -> NDArray[np.float64]:
-    """Return the transpose of the projector for one material, exactly.
+def transpose_rays(sums: Image, plane: Plane, rays: Rays) -> Image:
+    """Return the transpose of :func:`project_rays`, with the same weights: ⟨Ax, y⟩ = ⟨x, Aᵀy⟩.
 
-    ⟨project(x), y⟩ = ⟨x, backproject_adjoint(y)⟩ but for the rounding of float32.
+    Args:
+        sums: Shape (materials, views, bins, 32).
+        plane: Where the pixels are.
+        rays: The rays of a row.
+
+    Returns:
+        Shape (materials, ny, nx, 32), float32. Every pixel adds its rays in the same order, whatever the threads.
+
+    Raises:
+        BadInputError: If sums and rays do not fit.
+    """
+    nx, ny = plane.shape
+    if sums.ndim != 4 or sums.shape[1:] != (rays.view_rad.size, rays.bin_rad.size, BLOCK):
+        want = f"{rays.view_rad.size} × {rays.bin_rad.size} × {BLOCK}"
+        raise BadInputError(f"line integrals must have shape materials × {want}, not {sums.shape}")
+    image = np.zeros((sums.shape[0], ny, nx, BLOCK), dtype=np.float32)
+    lines = (rays.view_rad, rays.bin_rad, rays.offset_mm)
+    for one, to in zip(np.ascontiguousarray(sums, dtype=np.float32), image, strict=True):
+        for along_y in (True, False):
+            if min(nx, ny) > 1:
+                _transpose(to.reshape(-1), one.reshape(-1), (ny, nx), plane.numbers(), lines, along_y)
+    return image
+
+
+def backproject_adjoint(sums: Image, plane: Plane, protocol: Protocol) -> Image:
+    """Return the transpose of :func:`project` for one material and at most 32 rows.
 
     Args:
         sums: Shape (views, bins, rows).
@@ -231,9 +279,9 @@ def backproject_adjoint(sums: NDArray[Any], plane: Plane, protocol: Protocol) ->
         protocol: Its views, bins and distances are used.
 
     Returns:
-        Shape (ny, nx, rows), float64. One thread: for tests and iterative methods on small grids.
+        Shape (ny, nx, rows), float32.
     """
-    image = np.zeros((plane.shape[1], plane.shape[0], sums.shape[2]))
-    fan, views = protocol.bin_angles_rad(), protocol.view_angles_rad()
-    _adjoint(image, np.asarray(sums, dtype=np.float64), plane.numbers(), fan, views, protocol.source_to_isocentre_mm)
-    return image
+    rows = sums.shape[2]
+    block = np.zeros((1, *sums.shape[:2], BLOCK), dtype=np.float32)
+    block[0, :, :, :rows] = sums
+    return transpose_rays(block, plane, fan_geometry(protocol).rays())[0, :, :, :rows]

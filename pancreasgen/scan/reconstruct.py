@@ -1,5 +1,7 @@
-"""Filtered backprojection of a block of slices from a fan beam with an arc detector.
+"""Filtered backprojection of a block of slices from a fan beam with an arc detector, with a kernel by its MTF.
 
+The fast way makes parallel views of the fan's (pancreasgen.scan.rebin) and takes them through a tree
+(pancreasgen.scan.backproject). The direct way is its plain twin and stays in the fan:
 f(x, y) = Δβ Σ_β D/L² · Q_β(γ), where Q is R cos γ convolved with g(γ) = ½ (γ / sin γ)² h(γ), h the ramp with the
 kernel's window (Kak and Slaney, Principles of Computerized Tomographic Imaging, 1988, section 3.4.1). Because the
 arc is shifted by a quarter bin, Q is made at half-bin distance and carries frequencies up to almost 1/bin; at 1/bin
@@ -18,15 +20,22 @@ import scipy.fft
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from pancreasgen.base.checks import unknown_name
+from pancreasgen.scan.backproject import backproject_views
 from pancreasgen.scan.detect import aperture_tap
 from pancreasgen.scan.fast import fma
-from pancreasgen.scan.project import BLOCK, Plane
+from pancreasgen.scan.fbp import ramp_taps
+from pancreasgen.scan.filtering import Filtering
+from pancreasgen.scan.operator import METHODS
+from pancreasgen.scan.project import BLOCK, Image, Plane, fan_geometry
 from pancreasgen.scan.protocol import KERNELS, Protocol
+from pancreasgen.scan.rebin import rebin
 
 _ROWS = np.uint64(BLOCK)
 _BAND = 8  # image rows that share a view's projection in the cache
 _VIEWS_PER_FFT = 24
 OUTSIDE_HU = -1000.0
+_COLUMN = 0.3  # width of the tree's columns, at most, over the wavelength at which a kernel's MTF is 0.1
 _PASS, _STOP = 0.85, 0.98  # of 1/bin: up to there the filter passes all, from there nothing
 # atan(t) = t · P(t²), |t| < 1.3: half a fan of at most 52°; errs by less than 1e-7 rad, a thousandth of a bin.
 _SQUARES = 0.845 * (1.0 - np.cos(np.pi * (np.arange(64) + 0.5) / 64))
@@ -53,13 +62,19 @@ def kernel_mtf(name: str, frequency_per_mm: NDArray[np.float64], limit_per_mm: f
     return np.exp(-math.log(2.0) * scaled**power)
 
 
-def system_mtf(protocol: Protocol, frequency_per_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what the detector and the interpolation of the backprojection blur: the kernel undoes it."""
+def detector_mtf(protocol: Protocol, frequency_per_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the detector blurs: the kernel undoes it."""
     bin_mm = protocol.bin_angle_rad * protocol.source_to_isocentre_mm
     cosine = np.cos(2.0 * np.pi * frequency_per_mm * bin_mm)
     aperture, crosstalk = aperture_tap(protocol), protocol.crosstalk
-    blur = (1.0 - 2.0 * aperture * (1.0 - cosine)) * (1.0 - 2.0 * crosstalk * (1.0 - cosine))
-    return blur * np.sinc(frequency_per_mm * bin_mm / 2.0) ** 2
+    blur: NDArray[np.float64] = (1.0 - 2.0 * aperture * (1.0 - cosine)) * (1.0 - 2.0 * crosstalk * (1.0 - cosine))
+    return blur
+
+
+def system_mtf(protocol: Protocol, frequency_per_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the detector and the interpolation of the direct backprojection blur."""
+    bin_mm = protocol.bin_angle_rad * protocol.source_to_isocentre_mm
+    return detector_mtf(protocol, frequency_per_mm) * np.sinc(frequency_per_mm * bin_mm / 2.0) ** 2
 
 
 def pass_band(frequency_bins: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -178,21 +193,9 @@ def _backproject(image: Any, views: Any, shape: Any, numbers: Any, angles: Any, 
                         image[to + z] += one + other
 
 
-def reconstruct(sinogram: NDArray[np.float32], plane: Plane, protocol: Protocol) -> NDArray[np.float32]:
-    """Return the slices of a block.
-
-    Args:
-        sinogram: Path of water, shape (views, bins, 32): one column a slice [mm].
-        plane: Pixels of the image about the isocentre.
-        protocol: Geometry and kernel.
-
-    Returns:
-        Shape (ny, nx, 32), float32: HU, water 0 and air −1000. Pixels outside the circle that every view sees whole
-        (``fan_fov_mm``) were not measured and are −1000.
-    """
+def _reconstruct_directly(sinogram: Image, plane: Plane, protocol: Protocol) -> Image:
     nx, ny = plane.shape
-    pixel = max(plane.spacing_mm)
-    views = filter_views(sinogram, protocol, pixel)
+    views = filter_views(sinogram, protocol, max(plane.spacing_mm))
     angles = protocol.view_angles_rad()
     image = np.zeros((ny, nx, BLOCK), dtype=np.float32)
     per_rad = 2.0 / protocol.bin_angle_rad
@@ -200,5 +203,57 @@ def reconstruct(sinogram: NDArray[np.float32], plane: Plane, protocol: Protocol)
     geometry = (protocol.source_to_isocentre_mm, per_rad, middle, protocol.fan_fov_mm / 2.0)
     _backproject(image.reshape(-1), views.reshape(-1), (ny, nx, views.shape[1]), plane.numbers(), angles, geometry)
     image *= np.float32(1000.0 * 2.0 * math.pi / angles.size)
+    return image
+
+
+def parallel_filtering(protocol: Protocol, pixel_mm: float, samples: int, num_views: int) -> Filtering:
+    """Return the filter of a protocol's kernel for parallel views at half-bin distance [1000/mm].
+
+    As :func:`fan_filter`, but for what the backprojection blurs, which it undoes itself. Its columns are so fine that
+    it has to undo little.
+    """
+    bin_mm = protocol.bin_angle_rad * protocol.source_to_isocentre_mm
+    limit = min(1.0 / bin_mm, 0.8 / pixel_mm)
+
+    def window(frequency_bins: NDArray[np.float64]) -> NDArray[np.float64]:
+        per_mm = frequency_bins / bin_mm
+        wanted = kernel_mtf(protocol.kernel, per_mm, limit) / detector_mtf(protocol, per_mm)
+        return wanted * pass_band(frequency_bins)
+
+    taps = ramp_taps(samples, bin_mm / 2.0, window) * (1000.0 * math.pi / num_views)
+    finest = min(KERNELS[protocol.kernel][1], limit)
+    up = min(max(math.ceil(finest * pixel_mm / _COLUMN), 1), 4)
+    return Filtering(taps, up, undo=True)
+
+
+def reconstruct(sinogram: Image, plane: Plane, protocol: Protocol, method: str = "fast") -> Image:
+    """Return the slices of a block.
+
+    Args:
+        sinogram: Path of water, shape (views, bins, 32): one column a slice [mm].
+        plane: Pixels of the image about the isocentre.
+        protocol: Geometry and kernel.
+        method: ``fast``: rebinning to parallel views and multilevel shear-and-sum; ``direct``: every pixel reads every
+            view of the fan.
+
+    Returns:
+        Shape (ny, nx, 32), float32: HU, water 0 and air −1000. Pixels outside the circle that every view sees whole
+        (``fan_fov_mm``) were not measured and are −1000.
+
+    Raises:
+        UsageError: If the method is unknown.
+    """
+    if method not in METHODS:
+        raise unknown_name("method", method, METHODS)
+    if method == "direct":
+        image = _reconstruct_directly(sinogram, plane, protocol)
+    else:
+        fan = fan_geometry(protocol)
+        parallel, views = rebin(sinogram, fan)
+        filtering = parallel_filtering(protocol, max(plane.spacing_mm), views.num, views.angles_rad.size)
+        image = backproject_views(parallel, views, plane, filtering)
+        x = plane.first_mm[0] + np.arange(plane.shape[0]) * plane.spacing_mm[0]
+        y = plane.first_mm[1] + np.arange(plane.shape[1]) * plane.spacing_mm[1]
+        image[x[None] ** 2 + y[:, None] ** 2 > (protocol.fan_fov_mm / 2.0) ** 2] = 0.0
     image += np.float32(OUTSIDE_HU)
     return image

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit, prange
 from numpy.typing import NDArray
 
 from pancreasgen.base.chance import Chance
-from pancreasgen.base.checks import frozen_array
+from pancreasgen.base.checks import frozen_array, unknown_name
 from pancreasgen.base.errors import BadInputError, UsageError
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.scan.detect import Detector, detect, prepare_detector
 from pancreasgen.scan.materials import BASIS
-from pancreasgen.scan.project import BLOCK, Plane, project
+from pancreasgen.scan.operator import METHODS, row_blocks
+from pancreasgen.scan.project import BLOCK, Plane, fan_geometry, project_rays
 from pancreasgen.scan.protocol import Protocol
 from pancreasgen.scan.reconstruct import reconstruct
+from pancreasgen.scan.rows import RowTaps, gather_rows
+from pancreasgen.scan.tree import Tree
 
 Progress = Callable[[float], None]
 
@@ -91,12 +95,13 @@ class _Bench:
     box: tuple[slice, slice]
     plane: Plane
     protocol: Protocol
+    projector: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     detector: Detector
     chance: Chance
     row_zero_mm: float
 
 
-def _lay(materials: Volume, protocol: Protocol, image_grid: Grid, chance: Chance) -> _Bench:
+def _lay(materials: Volume, protocol: Protocol, image_grid: Grid, chance: Chance, method: str) -> _Bench:
     if materials.quantity is not Quantity.DENSITY or materials.data.shape[0] != len(BASIS):
         raise BadInputError(
             f"the scanner wants densities of {', '.join(BASIS)}, not {materials.quantity.value}",
@@ -110,57 +115,47 @@ def _lay(materials: Volume, protocol: Protocol, image_grid: Grid, chance: Chance
     # One empty pixel all round, so that the outermost pixels of the body end in nothing and not at a cliff.
     first = (whole.first_mm[0] + (box[0].start - 1) * dx, whole.first_mm[1] + (box[1].start - 1) * dy)
     plane = Plane((nx + 2, ny + 2), (dx, dy), first)
+    rays = fan_geometry(protocol).rays()
+    if method not in METHODS:
+        raise unknown_name("method", method, METHODS)
+    projector = Tree.of(plane, rays).forward() if method == "fast" else lambda block: project_rays(block, plane, rays)
     return _Bench(
-        materials, box, plane, protocol, prepare_detector(protocol), chance, first_row_mm(image_grid, protocol)
+        materials,
+        box,
+        plane,
+        protocol,
+        projector,
+        prepare_detector(protocol),
+        chance,
+        first_row_mm(image_grid, protocol),
     )
 
 
 def _block(bench: _Bench, rows: range) -> NDArray[np.float32]:
-    """Return the densities at the middle of each row, laid out for the projector (3, ny, nx, 32).
-
-    Between two slices of the phantom they are interpolated; where a row meets a slice (within 1 µm) it is
-    copied. A row beyond the phantom's ends by less than half a slice takes the end slice; further out is nothing.
-    """
-    nx, ny = bench.plane.shape
-    block = np.zeros((len(BASIS), ny, nx, BLOCK), dtype=np.float32)
-    grid = bench.materials.grid
-    for column, row in enumerate(rows):
-        z = bench.row_zero_mm + row * bench.protocol.row_mm
-        place = (z - grid.origin_mm[2]) / grid.spacing_mm[2]
-        if not -0.5 <= place <= grid.shape[2] - 0.5:
-            continue
-        place = min(max(place, 0.0), grid.shape[2] - 1.0)
-        near = round(place)
-        if abs(place - near) * grid.spacing_mm[2] < 1e-3:
-            place = float(near)
-        low = int(place)
-        part = np.float32(place - low)
-        body: NDArray[Any] = bench.materials.data[:, bench.box[0], bench.box[1], low]
-        if part > 0.0:
-            above = bench.materials.data[:, bench.box[0], bench.box[1], low + 1]
-            body = body * (np.float32(1.0) - part) + above * part
-        block[:, 1:-1, 1:-1, column] = body.transpose(0, 2, 1)
-    return block
+    """Return the densities at the middle of each row, laid out for the projector (3, ny, nx, 32)."""
+    z_mm = bench.row_zero_mm + np.arange(rows.start, rows.stop, dtype=np.float64) * bench.protocol.row_mm
+    return gather_rows(bench.materials.data, RowTaps.of(z_mm, bench.materials.grid), BLOCK, bench.box)
 
 
 def _measure(bench: _Bench, rows: range) -> NDArray[np.float32]:
     """Return the water paths of up to 32 rows (views, bins, 32) [mm]; columns past ``len(rows)`` are padding."""
-    lines = project(_block(bench, rows), bench.plane, bench.protocol)
-    return detect(lines, bench.protocol, bench.detector, bench.chance, rows)
+    return detect(bench.projector(_block(bench, rows)), bench.protocol, bench.detector, bench.chance, rows)
 
 
-def _row_blocks(count: int) -> Iterator[range]:
-    for first in range(0, count, BLOCK):
-        yield range(first, min(first + BLOCK, count))
+@njit(cache=True, parallel=True)
+def _average(sums: Any, measured: Any, rows: Any, plan: Any) -> None:
+    """Add measured rows to the slices that hold them; slice k of the block holds rows first + k·step … + thickness.
 
-
-def _average(sums: NDArray[np.float32], measured: NDArray[np.float32], rows: range, first: int, plan: Any) -> None:
-    """Add measured rows to the slices that hold them; slice k of the block holds rows first + k·step … + thickness."""
-    slices, step, thickness = plan
-    for column, row in enumerate(rows):
-        newest = (row - first) // step
-        for k in range(max((row - first - thickness) // step + 1, 0), min(newest, slices - 1) + 1):
-            sums[:, :, k] += measured[:, :, column]
+    rows: first row and number of rows that were measured. plan: slices, step, thickness, first.
+    """
+    slices, step, thickness, first = plan
+    start, count = rows
+    for view in prange(sums.shape[0]):
+        for column in range(count):
+            row = start + column - first
+            for k in range(max((row - thickness) // step + 1, 0), min(row // step, slices - 1) + 1):
+                for n in range(sums.shape[1]):
+                    sums[view, n, k] += measured[view, n, column]
 
 
 def _slice_blocks(
@@ -172,9 +167,9 @@ def _slice_blocks(
         slices = min(BLOCK, total - start)
         first, count = start * step, (slices - 1) * step + thickness
         sums = np.zeros((protocol.num_views, protocol.num_bins, BLOCK), dtype=np.float32)
-        for part in _row_blocks(count):
+        for part in row_blocks(count):
             rows = range(first + part.start, first + part.stop)
-            _average(sums, rows_of(rows), rows, first, (slices, step, thickness))
+            _average(sums, rows_of(rows), (rows.start, len(rows)), (slices, step, thickness, first))
             if progress is not None:
                 progress(0.95 * (start + slices * part.stop / count) / total)
         sums /= np.float32(thickness)
@@ -187,18 +182,24 @@ def _image(
     plane: Plane,
     rows_of: Callable[[range], NDArray[np.float32]],
     progress: Progress | None,
+    method: str,
 ) -> Volume:
     data = np.empty(image_grid.shape, dtype=np.float32)
     for start, sinogram in _slice_blocks(protocol, image_grid, rows_of, progress):
         stop = min(start + BLOCK, image_grid.shape[2])
-        data[:, :, start:stop] = reconstruct(sinogram, plane, protocol)[:, :, : stop - start].transpose(1, 0, 2)
+        data[:, :, start:stop] = reconstruct(sinogram, plane, protocol, method)[:, :, : stop - start].transpose(1, 0, 2)
     if progress is not None:
         progress(1.0)
     return Volume(data, image_grid, Quantity.HU)
 
 
 def scan(
-    materials: Volume, protocol: Protocol, image_grid: Grid, chance: Chance, progress: Progress | None = None
+    materials: Volume,
+    protocol: Protocol,
+    image_grid: Grid,
+    chance: Chance,
+    progress: Progress | None = None,
+    method: str = "fast",
 ) -> Volume:
     """Scan a body: project, detect, correct and reconstruct, 32 slices at a time.
 
@@ -212,28 +213,34 @@ def scan(
         image_grid: Grid of the image; its z spacing is a whole number of rows.
         chance: Stage of the noise.
         progress: Called with the share that is done, 0 to 1.
+        method: ``fast``: multilevel shear-and-sum; ``direct``: Joseph's projector and the fan's own backprojection.
 
     Returns:
         CT numbers, float32, not rounded [HU].
 
     Raises:
         BadInputError: If materials are not three basis densities.
-        UsageError: If the z spacing does not fit the rows.
+        UsageError: If the z spacing does not fit the rows, or the method is unknown.
     """
-    bench = _lay(materials, protocol, image_grid, chance)
+    bench = _lay(materials, protocol, image_grid, chance, method)
     plane = Plane.of(image_grid, _isocentre_mm(image_grid))
-    return _image(protocol, image_grid, plane, lambda rows: _measure(bench, rows), progress)
+    return _image(protocol, image_grid, plane, lambda rows: _measure(bench, rows), progress, method)
 
 
 def measure(
-    materials: Volume, protocol: Protocol, image_grid: Grid, chance: Chance, progress: Progress | None = None
+    materials: Volume,
+    protocol: Protocol,
+    image_grid: Grid,
+    chance: Chance,
+    progress: Progress | None = None,
+    method: str = "fast",
 ) -> Sinogram:
     """Return the measurements that :func:`scan` reconstructs; arguments and errors are the same."""
-    bench = _lay(materials, protocol, image_grid, chance)
+    bench = _lay(materials, protocol, image_grid, chance, method)
     _rows_per_step(image_grid, protocol)
     count = num_rows(image_grid, protocol)
     data = np.empty((protocol.num_views, protocol.num_bins, count), dtype=np.float32)
-    for rows in _row_blocks(count):
+    for rows in row_blocks(count):
         data[:, :, rows.start : rows.stop] = _measure(bench, rows)[:, :, : len(rows)]
         if progress is not None:
             progress(rows.stop / count)
@@ -241,7 +248,7 @@ def measure(
 
 
 def reconstruct_sinogram(
-    sinogram: Sinogram, protocol: Protocol, image_grid: Grid, progress: Progress | None = None
+    sinogram: Sinogram, protocol: Protocol, image_grid: Grid, progress: Progress | None = None, method: str = "fast"
 ) -> Volume:
     """Return the image of a sinogram; the protocol may ask for another kernel or slice thickness than was scanned.
 
@@ -271,4 +278,5 @@ def reconstruct_sinogram(
         plane,
         lambda rows: sinogram.data[:, :, rows.start + offset : rows.stop + offset],
         progress,
+        method,
     )
