@@ -21,11 +21,13 @@ EPILOG = "The same command again goes on where the last one stopped; complete ca
 @click.option(
     "--scheme", "schemes", multiple=True, metavar="NAME", help="Write labels in this scheme as well. Repeatable."
 )
+@click.option("--keep", type=click.Choice(["sinogram"]), multiple=True, help="Keep sinogram.npz with each case.")
 @click.option("--only", metavar="7,12", default=None, help="Make these cases, instead of the first -n.")
 @options.quiet()
 def command(
     number: int | None, seed: int, out: Path, population: str | None, grammar: str, protocol: str, quick: bool,
-    overrides: tuple[str, ...], workers: int | None, schemes: tuple[str, ...], only: str | None, quiet: bool,
+    overrides: tuple[str, ...], workers: int | None, schemes: tuple[str, ...], keep: tuple[str, ...], only: str | None,
+    quiet: bool,
 ) -> int:  # fmt: skip
     """Make a dataset: CT images with labels and ducts, a folder per case."""
     from pancreasgen.cli.progress import announce_compilation, progress
@@ -38,7 +40,7 @@ def command(
     indices = chosen(only, number)
     settings = make_settings(
         find_grammar(grammar), seed=seed, population=population, protocol=protocol, quick=quick,
-        overrides=parse_overrides(overrides), schemes=schemes,
+        overrides=parse_overrides(overrides), schemes=schemes, keep=keep,
     )  # fmt: skip
     store = open_store(out, settings)
     announce_compilation(quiet)

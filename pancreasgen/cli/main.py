@@ -15,6 +15,8 @@ VERBS = {
     "grow": "Grow the ducts of one pancreas with a grammar.",
     "phantom": "Make the anatomy of one case as a label volume, without a scan.",
     "scan": "Scan a volume of HU or labels in the virtual CT.",
+    "reconstruct": "Reconstruct a sinogram with another kernel, region, matrix or slices.",
+    "protocols": "List protocols of the scanner, or check and show one.",
     "grammar": "List, show, check, copy, derive and cite grammars.",
     "populations": "List populations, or check and show one.",
     "labels": "Write labels in other schemes, or masks of single structures.",

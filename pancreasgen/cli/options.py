@@ -54,7 +54,9 @@ def subject() -> Decorator:
         click.option(
             "--grammar", default="human_pancreas", show_default=True, metavar="NAME|FILE", help="How ducts grow."
         ),
-        click.option("--protocol", default="portal-venous", show_default=True, metavar="NAME", help="How to scan."),
+        click.option(
+            "--protocol", default="portal-venous", show_default=True, metavar="NAME|FILE", help="How to scan."
+        ),
         click.option("--quick", is_flag=True, help="Coarse numbers, for first steps and tests."),
         click.option(
             "--set",

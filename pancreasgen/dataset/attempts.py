@@ -32,7 +32,8 @@ def settled_case(settings: Settings, index: int, report: Report = silent) -> Cas
     """
     rejected: list[tuple[str, ...]] = []
     while len(rejected) < MOST:
-        case = build_case(settings.recipe(index, tuple(rejected)), report)
+        recipe = settings.recipe(index, tuple(rejected))
+        case = build_case(recipe, report, keep_sinogram="sinogram" in settings.keep)
         reasons = failures(case.checks, monsters_only=not settings.as_published)
         if not reasons:
             return case

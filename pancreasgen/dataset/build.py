@@ -18,7 +18,7 @@ from pancreasgen.network.illness import grow_in
 from pancreasgen.network.network import DuctNetwork, Kind
 from pancreasgen.organ.gland import shape_organ
 from pancreasgen.organ.organ import Organ
-from pancreasgen.scan.scan import scan
+from pancreasgen.scan.scan import Sinogram, measure, reconstruct_sinogram, scan
 
 Report = Callable[[str, float], None]
 """Called with the name of a stage and how much of it is done, 0 to 1."""
@@ -40,6 +40,7 @@ class Case:
         measures: What was measured in the result, by dotted name.
         checks: What was compared with what is anatomically possible.
         findings: What was measured in each lesion, and whether it can be seen.
+        sinogram: What the scanner measured, if it was asked for.
     """
 
     recipe: Recipe
@@ -53,18 +54,20 @@ class Case:
     measures: dict[str, float]
     checks: tuple[Check, ...]
     findings: tuple[Finding, ...] = ()
+    sinogram: Sinogram | None = None
 
 
 def silent(stage: str, fraction: float) -> None:
     """Report nothing."""
 
 
-def build_case(recipe: Recipe, report: Report = silent) -> Case:
+def build_case(recipe: Recipe, report: Report = silent, keep_sinogram: bool = False) -> Case:
     """Grow, fill, scan: a pure function of the recipe.
 
     Args:
         recipe: What was decided.
         report: Told about each stage's progress.
+        keep_sinogram: Keep what the scanner measured; the image is the same.
 
     Raises:
         PancreasgenError: If the grammar cannot grow in this organ, or a number in the recipe is impossible.
@@ -78,7 +81,7 @@ def build_case(recipe: Recipe, report: Report = silent) -> Case:
     tissue, phase = recipe.chance("tissue"), protocol.phase
     phantom = compose(organ, network, subject.physique, recipe.phantom_grid, phase, tissue, recipe.vessels, seats)
     report("scan", 0.0)
-    image = scan(phantom.materials, protocol, grid, recipe.chance("noise"), lambda done: report("scan", done))
+    image, sinogram = _scanned(phantom.materials, recipe, report, keep_sinogram)
     report("truth", 0.0)
     labels = labels_on(phantom, network, grid)
     fraction = fraction_on(phantom, grid)
@@ -88,4 +91,16 @@ def build_case(recipe: Recipe, report: Report = silent) -> Case:
     findings = tuple(examine(seat, Scene(organ, network, subject.physique, labels, stored, protocol)) for seat in seats)
     measures |= {name: value for finding in findings for name, value in finding.measures.items()}
     checks = check_case(measures, protocol.phase, recipe.ranges, protocol.kvp)
-    return Case(recipe, organ, network, phantom, image, labels, fraction, centerline, measures, checks, findings)
+    return Case(
+        recipe, organ, network, phantom, image, labels, fraction, centerline, measures, checks, findings, sinogram
+    )  # fmt: skip
+
+
+def _scanned(materials: Volume, recipe: Recipe, report: Report, keep: bool) -> tuple[Volume, Sinogram | None]:
+    """Return the CT, and what was measured if it is kept; without it, memory does not grow with the rows."""
+    protocol, grid, chance = recipe.protocol, recipe.image_grid, recipe.chance("noise")
+    if not keep:
+        return scan(materials, protocol, grid, chance, lambda done: report("scan", done)), None
+    sinogram = measure(materials, protocol, grid, chance, lambda done: report("scan", 0.6 * done))
+    image = reconstruct_sinogram(sinogram, protocol, grid, lambda done: report("scan", 0.6 + 0.4 * done))
+    return image, sinogram

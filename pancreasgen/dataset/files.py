@@ -13,11 +13,13 @@ from pancreasgen.dataset.disk import sha256
 from pancreasgen.dataset.ducts_io import graphml_bytes, swc_bytes, vtp_bytes
 from pancreasgen.dataset.nifti import nifti_bytes, stored_array
 from pancreasgen.dataset.scheme_files import scheme_files
+from pancreasgen.dataset.sinogram_io import npz_bytes
 from pancreasgen.network.network import DuctNetwork
 
 Painters = Mapping[str, Callable[[Case], bytes]]
 """File name → function that draws a further file from a case, such as a preview."""
 
+SINOGRAM_FILE = "sinogram.npz"
 VOLUMES = ("ct", "labels", "ducts_fraction", "centerline")
 
 
@@ -39,6 +41,8 @@ def case_files(case: Case, painters: Painters, schemes: Iterable[str] = ()) -> d
     files["ducts.graphml"] = graphml_bytes(case.network, case.organ, case.labels.grid)
     files["ducts.swc"] = swc_bytes(case.network)
     files["ducts.vtp"] = vtp_bytes(case.network)
+    if case.sinogram is not None:
+        files[SINOGRAM_FILE] = npz_bytes(case.sinogram, case.recipe.image_grid)
     return files | {name: paint(case) for name, paint in painters.items()}
 
 

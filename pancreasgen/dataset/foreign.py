@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,21 +18,24 @@ from pancreasgen.dataset.disk import read_bytes
 from pancreasgen.dataset.framing import parsed_like
 from pancreasgen.dataset.keys import of_group
 from pancreasgen.dataset.nifti import Orientation, read_nifti
+from pancreasgen.dataset.protocol_file import find_protocol
+from pancreasgen.dataset.scan_advice import about_gaps, about_numbers, about_views, about_width
 from pancreasgen.scan.materials import from_hu
-from pancreasgen.scan.protocol import Protocol, load_protocol
-from pancreasgen.scan.scan import scan
+from pancreasgen.scan.protocol import Protocol
+from pancreasgen.scan.scan import Sinogram, measure, scan
 
 _HU_RANGE = (-1024.0, 10_000.0)
 _VOLUME_HU = (-3072.0, 20_000.0)  # from the lowest value that scanners pad with to far above any metal
 
 
 def scanner(name: str, quick: bool, overrides: Mapping[str, str]) -> Protocol:
-    """Return a protocol with a user's changes.
+    """Return a protocol, of the catalogue or a user's file, with a user's changes.
 
     Raises:
+        DiagnosticError: If the file has faults.
         UsageError: If a key is no ``protocol.…`` or a value is outside its range.
     """
-    protocol = load_protocol(name)
+    protocol = find_protocol(name).protocol
     protocol = protocol.quick() if quick else protocol
     known = [f"protocol.{item.name}" for item in fields(Protocol) if item.name != "name"]
     changes = {}
@@ -113,16 +116,55 @@ def read_table(path: Path) -> dict[int, float]:
     return found
 
 
-def scan_foreign(source: Volume, protocol: Protocol, seed: int, report: Callable[[float], None]) -> Volume:
-    """Return the CT [HU] of a volume of HU, on the volume's own grid.
+@dataclass(frozen=True, slots=True, eq=False)
+class Bench:
+    """A foreign volume, given matter, with the scanner fitted to it.
+
+    Attributes:
+        materials: Densities of the basis materials.
+        protocol: The setting; its slices are the volume's.
+        chance: Stream of the noise.
+        warnings: What the user should know, a sentence each.
+    """
+
+    materials: Volume
+    protocol: Protocol
+    chance: Chance
+    warnings: tuple[str, ...]
+
+    @property
+    def isocentre_mm(self) -> tuple[float, float, float]:
+        """The middle of the volume, on the axis of rotation [mm]."""
+        grid = self.materials.grid
+        x, y, z = (o + (n - 1) / 2.0 * s for o, n, s in zip(grid.origin_mm, grid.shape, grid.spacing_mm, strict=True))
+        return x, y, z
+
+    def scanned(self, report: Callable[[float], None]) -> Volume:
+        """Return the CT [HU] on the volume's own grid; the report is told how much is done, 0 to 1."""
+        return scan(self.materials, self.protocol, self.materials.grid, self.chance, report)
+
+    def measured(self, report: Callable[[float], None]) -> Sinogram:
+        """Return the measurements of which :meth:`scanned` makes the CT."""
+        return measure(self.materials, self.protocol, self.materials.grid, self.chance, report)
+
+
+def lay(source: Volume, protocol: Protocol, seed: int, name: str) -> Bench:
+    """Return a volume of HU as a body on the table.
 
     Args:
         source: HU, RAS+.
         protocol: The scanner's setting; its matrix, field of view and slice distance give way to the volume's grid.
         seed: Seed of the noise.
-        report: Told how much is done, 0 to 1.
+        name: What the user calls the volume.
+
+    Raises:
+        BadInputError: If slices are missing in its midst, or it holds NaN or infinity.
     """
-    return scan(from_hu(source), fitted(protocol, source.grid), source.grid, Chance(seed, 0, "noise"), report)
+    told = about_numbers(source, name) + about_gaps(source, name)
+    materials, scanner = from_hu(source), fitted(protocol, source.grid)
+    bench = Bench(materials, scanner, Chance(seed, 0, "noise"), ())
+    told += about_width(materials, scanner, bench.isocentre_mm[:2]) + about_views(scanner, source.grid)
+    return replace(bench, warnings=tuple(told))
 
 
 def fitted(protocol: Protocol, grid: Grid) -> Protocol:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.base.chance import Chance
-from pancreasgen.base.checks import checked_number, nearest_name
+from pancreasgen.base.checks import checked_number, nearest_name, unknown_name
 from pancreasgen.base.errors import DiagnosticError, UsageError
 from pancreasgen.dataset.diseases import NAMES, checked_field, checked_lesions, draw_lesions
 from pancreasgen.dataset.framing import image_grid, parsed_like
@@ -21,6 +21,7 @@ from pancreasgen.dataset.keys import of_group
 from pancreasgen.dataset.law import Drawn
 from pancreasgen.dataset.people import Population
 from pancreasgen.dataset.population import PopulationText, find_population, population_of
+from pancreasgen.dataset.protocol_file import SUFFIX, find_protocol
 from pancreasgen.dataset.recipe import SCHEMA, Recipe, Subject, attempt_chance
 from pancreasgen.dataset.schemes import checked_scheme
 from pancreasgen.grammar.check import check_grammar
@@ -28,10 +29,11 @@ from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.syntax import parse_grammar
 from pancreasgen.grammar.uses import needs_organ
 from pancreasgen.organ.gland import Gland, shape_organ
-from pancreasgen.scan.protocol import Protocol, load_protocol
+from pancreasgen.scan.protocol import Protocol
 
 _LENGTH_MM, _QUICK_LENGTH_MM = 160.0, 110.0
 _GROUPS = "groups are: gland, ducts, physique, body, lesion, protocol, image"
+KEEPABLE = ("sinogram",)
 _IMAGE_KEYS = {"length_mm": (20.0, 400.0, "mm")}
 
 
@@ -48,6 +50,7 @@ class Settings:
         overrides: Dotted key → value that is given instead of drawn.
         as_published: Whether nothing was changed by hand: catalogue and drawn numbers only.
         schemes: Label schemes that are written beside the native one.
+        keep: What is kept beside the usual files, of KEEPABLE.
     """
 
     seed: int
@@ -58,6 +61,7 @@ class Settings:
     overrides: Mapping[str, Drawn]
     as_published: bool = True
     schemes: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "overrides", MappingProxyType(dict(self.overrides)))
@@ -65,7 +69,7 @@ class Settings:
     def __reduce__(self) -> tuple[Any, ...]:
         """Let the settings travel between processes."""
         values = (self.seed, self.people, self.grammar, self.protocol, self.length_mm, dict(self.overrides))
-        return (type(self), (*values, self.as_published, self.schemes))
+        return (type(self), (*values, self.as_published, self.schemes, self.keep))
 
     @property
     def population(self) -> str:
@@ -95,6 +99,7 @@ class Settings:
             "length_mm": self.length_mm,
             "overrides": dict(self.overrides),
             "schemes": list(self.schemes),
+            "keep": list(self.keep),
             "pancreasgen": metadata.version("pancreasgen"),
         }
 
@@ -138,6 +143,7 @@ def make_settings(
     quick: bool = False,
     overrides: Mapping[str, str] | None = None,
     schemes: Iterable[str] = (),
+    keep: Iterable[str] = (),
 ) -> Settings:
     """Return checked settings; every mistake in them is found here, before any work.
 
@@ -146,18 +152,19 @@ def make_settings(
         seed: Seed of the dataset, 0 to 2⁶³ − 1.
         population: Name of a population of the catalogue, or path of a ``.toml`` file; None for the one that the
             grammar names, else `adult`.
-        protocol: Name of a protocol of the catalogue.
+        protocol: Name of a protocol of the catalogue, or path of a ``.toml`` file.
         quick: Coarse numbers for first steps and tests.
         overrides: Dotted key → value as text: ``gland.length_mm``, ``ducts.NAME``, ``physique.…``, ``body.…``,
             ``lesion.…``, ``protocol.mas``, ``image.length_mm``.
         schemes: Label schemes to write beside the native one.
+        keep: What to keep beside the usual files, of KEEPABLE.
 
     Raises:
         UsageError: If a name is unknown (the nearest is named) or a value outside its range (the range is named).
         DiagnosticError: If the grammar has faults.
     """
     number = int(checked_number("seed", seed, 0, 2**63 - 1))
-    scanner, rules = load_protocol(protocol), checked_grammar(grammar)
+    scanner, rules = find_protocol(protocol).protocol, checked_grammar(grammar)
     people = find_population(population or population_of(rules))
     laws = people.laws
     scanner = scanner.quick() if quick else scanner
@@ -179,11 +186,15 @@ def make_settings(
             drawn[key] = _checked_value(key, text, laws, rules)
     with of_group("protocol"):
         scanner = replace(scanner, **changes)
-    by_hand = (
-        bool(overrides) or bool(people.text) or grammar.id not in grammar_names() or grammar != find_grammar(grammar.id)
-    )
+    own_files = bool(people.text) or protocol.endswith(SUFFIX)
+    published = grammar.id in grammar_names() and grammar == find_grammar(grammar.id)
+    by_hand = bool(overrides) or own_files or not published
     chosen = tuple(checked_scheme(name) for name in dict.fromkeys(schemes))
-    return Settings(number, people, grammar, scanner, length, drawn, not by_hand, chosen)
+    kept = tuple(dict.fromkeys(keep))
+    for name in kept:
+        if name not in KEEPABLE:
+            raise unknown_name("file to keep", name, KEEPABLE)
+    return Settings(number, people, grammar, scanner, length, drawn, not by_hand, chosen, kept)
 
 
 def known_keys(laws: Population, rules: Grammar) -> list[str]:

@@ -15,7 +15,7 @@ from pancreasgen.base.errors import BadInputError, CannotCreateError, MissingInp
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.dataset.build import Report, build_case, silent
 from pancreasgen.dataset.disk import check_folder, explaining, refuse_same, sha256_of_file
-from pancreasgen.dataset.files import VOLUMES, Painters, array_sha256, case_facts, case_files
+from pancreasgen.dataset.files import SINOGRAM_FILE, VOLUMES, Painters, array_sha256, case_facts, case_files
 from pancreasgen.dataset.keys import from_file
 from pancreasgen.dataset.nifti import read_nifti
 from pancreasgen.dataset.recheck import recheck
@@ -176,8 +176,9 @@ def rebuild_case(case_file: Path, out: Path, painters: Painters, report: Report 
         raise BadInputError(f"{case_file} is not a pancreasgen case", "give the case.json of a case")
     recipe = _recipe(told["recipe"], case_file)
     _check_new_folder(out)
-    case = build_case(recipe, report)
-    files, facts = case_files(case, painters, schemes_in(told.get("files") or ())), case_facts(case)
+    listed = told.get("files") or ()
+    case = build_case(recipe, report, keep_sinogram=SINOGRAM_FILE in listed)
+    files, facts = case_files(case, painters, schemes_in(listed)), case_facts(case)
     content = case_json(files, facts)
     place = out.resolve()  # `.` and `..` get a name
     draft = place.with_name(f".{place.name}.{recipe.index}.draft")

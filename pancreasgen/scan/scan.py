@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from pancreasgen.base.chance import Chance
-from pancreasgen.base.checks import frozen_array, unknown_name
+from pancreasgen.base.checks import frozen_array, lock, unknown_name
 from pancreasgen.base.errors import BadInputError, UsageError
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.scan.detect import Detector, detect, prepare_detector
@@ -22,6 +23,7 @@ from pancreasgen.scan.protocol import Protocol
 from pancreasgen.scan.reconstruct import reconstruct
 from pancreasgen.scan.rows import RowTaps, gather_rows
 from pancreasgen.scan.tree import Tree
+from pancreasgen.scan.truncation import reconstruct_whole
 
 Progress = Callable[[float], None]
 
@@ -187,7 +189,9 @@ def _image(
     data = np.empty(image_grid.shape, dtype=np.float32)
     for start, sinogram in _slice_blocks(protocol, image_grid, rows_of, progress):
         stop = min(start + BLOCK, image_grid.shape[2])
-        data[:, :, start:stop] = reconstruct(sinogram, plane, protocol, method)[:, :, : stop - start].transpose(1, 0, 2)
+        # a body may be wider than the fan
+        image = reconstruct_whole(sinogram, plane, protocol, partial(reconstruct, method=method))
+        data[:, :, start:stop] = image[:, :, : stop - start].transpose(1, 0, 2)
     if progress is not None:
         progress(1.0)
     return Volume(data, image_grid, Quantity.HU)
@@ -244,7 +248,7 @@ def measure(
         data[:, :, rows.start : rows.stop] = _measure(bench, rows)[:, :, : len(rows)]
         if progress is not None:
             progress(rows.stop / count)
-    return Sinogram(data, protocol, _isocentre_mm(image_grid), bench.row_zero_mm)
+    return Sinogram(lock(data), protocol, _isocentre_mm(image_grid), bench.row_zero_mm)
 
 
 def reconstruct_sinogram(
