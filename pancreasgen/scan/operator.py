@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from pancreasgen.base.checks import checked_number, unknown_name
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid
-from pancreasgen.scan.geometry import ArcFan, Geometry, Parallel
+from pancreasgen.scan.cone import project_cone, transpose_cone
+from pancreasgen.scan.geometry import ArcCone, ArcFan, Geometry, Parallel
 from pancreasgen.scan.project import BLOCK, Plane, project_rays, transpose_rays
 from pancreasgen.scan.rows import RowTaps, gather_rows, scatter_rows
 from pancreasgen.scan.tree import Tree
@@ -126,6 +127,39 @@ class StackOperator:
         return out if np.ndim(y) == 4 else out[0]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ConeOperator:
+    """Line integrals of a volume along a cone beam; as :class:`StackOperator`."""
+
+    grid: Grid
+    geometry: ArcCone
+    threads: int | None
+
+    @property
+    def domain_shape(self) -> tuple[int, int, int]:
+        """Shape of a volume, (x, y, z)."""
+        return self.grid.shape
+
+    @property
+    def range_shape(self) -> tuple[int, int, int]:
+        """Shape of the measurements, (views, bins, rows)."""
+        return self.geometry.shape
+
+    def __call__(self, x: Array) -> Array:
+        """Return the line integrals, as :meth:`StackOperator.__call__`."""
+        data = checked_array(x, self.domain_shape, "a volume")
+        with num_threads(self.threads):
+            out = project_cone(data, self.grid, self.geometry)
+        return out if np.ndim(x) == 4 else out[0]
+
+    def T(self, y: Array) -> Array:  # noqa: N802  the transpose is written so
+        """Return the transpose of measurements, as :meth:`StackOperator.T`."""
+        data = checked_array(y, self.range_shape, "the measurements")
+        with num_threads(self.threads):
+            out = transpose_cone(data, self.grid, self.geometry)
+        return out if np.ndim(y) == 4 else out[0]
+
+
 def checked_array(value: Any, shape: tuple[int, int, int], name: str) -> Array:
     """Return an array with a channel axis in front, float32.
 
@@ -158,14 +192,16 @@ def padded_plane(grid: Grid, isocentre_mm: tuple[float, float]) -> Plane:
     return Plane((nx + 2, ny + 2), (dx, dy), (x0 - dx, y0 - dy))
 
 
-def operator(grid: Grid, geometry: Geometry, method: str = "fast", threads: int | None = None) -> StackOperator:
+def operator(
+    grid: Grid, geometry: Geometry, method: str = "fast", threads: int | None = None
+) -> StackOperator | ConeOperator:
     """Return the projector of a geometry on a grid.
 
     Args:
         grid: Grid of the volume.
         geometry: The rays.
         method: ``fast``: multilevel shear-and-sum; ``direct``: Joseph's method, five times as slow. Each comes with
-            its own exact transpose.
+            its own exact transpose. A cone beam has one method.
         threads: Threads of the kernels; None for all.
 
     Raises:
@@ -180,6 +216,8 @@ def operator(grid: Grid, geometry: Geometry, method: str = "fast", threads: int 
     """
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
+    if isinstance(geometry, ArcCone):
+        return ConeOperator(grid, geometry, threads)
     if not isinstance(geometry, Parallel | ArcFan):
         raise BadInputError(f"there is no projector for a {type(geometry).__name__}")
     plane, rays = padded_plane(grid, geometry.isocentre_mm), geometry.rays()

@@ -153,7 +153,7 @@ def _forward(sums: Any, data: Any, shape: Any, numbers: Any, rays: Any, spans: A
                             _ray(sums, to, data, line, strides, cross, span, (slab, stop))
 
 
-def _spans(occupied: NDArray[np.bool_]) -> NDArray[np.int64]:
+def occupied_spans(occupied: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return first and last True along the last axis (… , 2); (size, −1) where there is none."""
     size = occupied.shape[-1]
     some = occupied.any(axis=-1)
@@ -183,7 +183,7 @@ def project_rays(block: Image, plane: Plane, rays: Rays) -> Image:
         raise BadInputError(f"a block must have shape materials × {ny} × {nx} × {BLOCK}, not {block.shape}")
     sums = np.zeros((block.shape[0], rays.view_rad.size, rays.bin_rad.size, BLOCK), dtype=np.float32)
     occupied: NDArray[np.bool_] = np.any(block, axis=3)
-    spans = (_spans(occupied), _spans(occupied.transpose(0, 2, 1)))
+    spans = (occupied_spans(occupied), occupied_spans(occupied.transpose(0, 2, 1)))
     data = np.ascontiguousarray(block, dtype=np.float32).reshape(-1)
     lines = (rays.view_rad, rays.bin_rad, rays.offset_mm)
     if min(nx, ny) > 1:

@@ -42,6 +42,8 @@ RANGES: Mapping[str, tuple[float, float, str]] = {
     "aperture": (0, 1, "of a bin"),
     "crosstalk": (0, 0.2, ""),
     "electronic_noise_kev": (0, 10_000, "keV"),
+    "pitch": (0, 1.5, ""),
+    "detector_rows": (1, 320, ""),
 }
 BODY_CTDI_RATIO = 0.29  # CTDIw of the 32 cm phantom over free air at the isocentre; ImPACT scanner data, recalled
 
@@ -54,7 +56,7 @@ class Protocol:
         name: Name in the catalogue, or the user's own.
         phase: Phase of the contrast medium, one of PHASES; the scanner only passes it on.
         kvp: Tube voltage [kV]; 70 to 140 in steps of 10.
-        mas: Tube current × time of one rotation [mAs]; pitch 1, so it is also the effective mAs.
+        mas: Tube current × time of one rotation [mAs]; over the pitch, if there is one, the effective mAs.
         filtration_mm_al: Flat filter with the inherent filtration [mm Al].
         bowtie_diameter_mm: Water cylinder that the bowtie filter makes up for; 0 for no bowtie [mm].
         bowtie_strength: Share of the cylinder's path that the bowtie makes up for, 0 to 1.
@@ -75,6 +77,8 @@ class Protocol:
         crosstalk: Share of a cell's light that each neighbour gets.
         electronic_noise_kev: Standard deviation of one reading's electronic noise [keV].
         noise: Whether quantum and electronic noise are on.
+        pitch: Table feed in a turn over the height of all rows; 0 for a table that stands, row by row without a cone.
+        detector_rows: Rows that a helical scan reads at once.
 
     Raises:
         UsageError: If a value is outside its range; the message names the range.
@@ -104,11 +108,13 @@ class Protocol:
     crosstalk: float
     electronic_noise_kev: float
     noise: bool = True
+    pitch: float = 0.0
+    detector_rows: int = 1
 
     def __post_init__(self) -> None:
         for name, (low, high, unit) in RANGES.items():
             number = checked_number(name, getattr(self, name), low, high, unit)
-            if name in ("num_bins", "num_views", "matrix"):
+            if name in ("num_bins", "num_views", "matrix", "detector_rows"):
                 if number != int(number):
                     raise UsageError(f"{name} must be a whole number, not {number}")
                 number = int(number)
@@ -163,7 +169,7 @@ class Protocol:
         return Grid.centred((self.matrix, self.matrix, num_slices), (pixel, pixel, self.slice_increment_mm), centre_mm)
 
     def ctdi_vol_mgy(self) -> float:
-        """Return an estimate of CTDIvol [mGy], 32 cm body phantom, pitch 1.
+        """Return an estimate of CTDIvol [mGy], 32 cm body phantom, at the protocol's pitch (1 if it has none).
 
         Air kerma of the central ray at the isocentre × mAs × 0.29, the ratio of CTDIw to free air. Good to about 20 %.
 
@@ -171,7 +177,7 @@ class Protocol:
         True
         """
         at_1_m = air_kerma_mgy(tube_spectrum(self.kvp, self.filtration_mm_al))
-        return BODY_CTDI_RATIO * at_1_m * (1000.0 / self.source_to_isocentre_mm) ** 2 * self.mas
+        return BODY_CTDI_RATIO * at_1_m * (1000.0 / self.source_to_isocentre_mm) ** 2 * self.mas / (self.pitch or 1.0)
 
     def quick(self) -> Protocol:
         """Return the same scanner with coarse numbers: 128 × 128 pixels, 240 views, 256 bins, slices of 5 mm."""
@@ -199,8 +205,9 @@ class Protocol:
             UsageError: If a value is outside its range.
         """
         known = [field.name for field in fields(cls)]
+        needed = {field.name for field in fields(cls) if field.default is dataclasses.MISSING}
         unknown = sorted(set(data) - set(known))
-        missing = sorted({name for name in known if name != "noise"} - set(data))
+        missing = sorted(needed - set(data))
         if unknown or missing:
             text = [f"unknown: {', '.join(unknown)}"] * bool(unknown) + [f"missing: {', '.join(missing)}"] * bool(
                 missing
