@@ -19,7 +19,7 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-GLAND, DUCTS = (1, 2, 3, 4, 5), (6, 7, 8)
+GLAND, DUCTS, LESIONS = (1, 2, 3, 4, 5), (6, 7, 8), (10, 11, 43, 44, 45)
 WINDOW_HU = (-160.0, 240.0)
 
 
@@ -31,7 +31,8 @@ def panels(folder: Path) -> tuple[list[Any], str]:
     hu, gland = np.asarray(image.dataobj), np.isin(labels, (*GLAND, *DUCTS))
     tall = image.header.get_zooms()[2] / image.header.get_zooms()[0]
     level, depth = int(gland.sum(axis=(0, 1)).argmax()), int(gland.sum(axis=(0, 2)).argmax())
-    through = np.dstack([ducts.max(axis=1), 90 * gland.any(axis=1), 40 * gland.any(axis=1)]).astype(np.uint8)
+    mass = np.where(np.isin(labels, LESIONS).any(axis=1), 255, 40 * gland.any(axis=1))
+    through = np.dstack([ducts.max(axis=1), 90 * gland.any(axis=1), mass]).astype(np.uint8)
     facts = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     subject = facts["recipe"]["subject"]
     lesions = ", ".join(lesion["kind"] for lesion in subject["lesions"]) or "healthy"
@@ -50,7 +51,7 @@ def main() -> None:
     options = parser.parse_args()
     folders = sorted(path.parent for path in options.dataset.glob("cases/*/case.json"))[: options.cases]
     rows = -(-len(folders) // options.columns)
-    figure, axes = plt.subplots(3 * rows, options.columns, figsize=(4.2 * options.columns, 6.4 * rows), squeeze=False,
+    figure, axes = plt.subplots(3 * rows, options.columns, figsize=(4.2 * options.columns, 5.6 * rows), squeeze=False,
                                 height_ratios=[2.2, 1.5, 1.5] * rows, facecolor="black")  # fmt: skip
     for axis in axes.flat:
         axis.axis("off")
