@@ -11,7 +11,7 @@ from typing import Any
 from pancreasgen.base.checks import nearest_name
 from pancreasgen.base.errors import Diagnostic, DiagnosticError, PancreasgenError
 
-CODE = "PG301"
+CODE = "TF301"
 _HEADER = re.compile(r"^\s*\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"^\s*(?P<name>\"[^\"]*\"|'[^']*'|[A-Za-z0-9_.-]+)\s*=")
 

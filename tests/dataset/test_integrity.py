@@ -148,7 +148,7 @@ def test_the_graph_is_read_back_as_it_was_written() -> None:
 def _fake_builder(bad: int, name: str) -> Callable[[Recipe, Any], Any]:
     """Return a builder whose first draws fail a check."""
 
-    def build(recipe: Recipe, _report: Any) -> Any:
+    def build(recipe: Recipe, _report: Any, **_: Any) -> Any:
         wrong = {"truth.organs_in_air": 3.0, "gland.volume_ml": 400.0}[name] if len(recipe.rejected) < bad else 0.0
         checks = check_case({name: wrong or {"gland.volume_ml": 70.0}.get(name, 0.0)}, "delayed")
         return SimpleNamespace(recipe=recipe, checks=checks)

@@ -73,8 +73,9 @@ def law(name: str, **changes: object) -> str:
         ('mixture_source = "t"\n[mixture]\nadult = -1', 3, "from 0 to 1e.09, not -1"),
         ('mixture_source = "t"\n[mixture]\nmixed-clinic = 1', 3, "is itself a mixture"),
         ('mixture_source = "t"\n[mixture]\nadult = 1\n' + law("body.a"), 4, "a mixture has no `body` of its own"),
-        ('extends = "adult"\n' + law("lesion.diameter_mm", unit='"mm"', mean=30, low=5, high=180), 7,
-         "may be 180 mm, more than the gland is long in the mean .167 mm."),
+        ('extends = "adult"\n' + law("lesion.diameter_mm", unit='"mm"', mean=30, low=5, high=140)
+         + law("gland.length_mm", unit='"mm"', mean=120, low=110, high=140), 7,
+         "may be 140 mm, more than the gland is long in the mean .120 mm."),
         ("[body.a\n", 1, "this is not TOML"),
     ],
 )  # fmt: skip
