@@ -33,8 +33,8 @@ from pancreasgen.network.detours import Shifts, candidates_at, detours, leads
 from pancreasgen.network.ledger import Ledger
 from pancreasgen.network.places import Places, no_target
 from pancreasgen.network.rules import GrowthRules
-from pancreasgen.network.serving import nearest_ray
 from pancreasgen.network.steering import points_ahead, turned, unit
+from pancreasgen.network.territories import divide
 from pancreasgen.network.tree import Tree
 from pancreasgen.network.trunk import Trunk
 from pancreasgen.network.widened import SAFETY_MM, least_depth_mm
@@ -46,7 +46,6 @@ Ints = NDArray[np.int64]
 _LOOK_SPACINGS = 5.0
 CONE_COSINE = 0.2
 _KIN_ARC_MM = 5.0
-_RAY_MM = 30.0
 _OWN_TARGETS = frozenset({"axis", "along", "unserved", "lobule", "surface", "main_duct"})
 
 
@@ -143,7 +142,7 @@ class GrowthEnvironment:
             orphan = (candidates.parent[rows] >= 0) & (self._committed(candidates.parent[rows]) < 0)
             good[rows[~orphan]] = self._try(candidates, rows[~orphan])
         if self._rules.by_branch and (self._orders_last == 1).any() and not (self._orders_last == 0).any():
-            self._divide()
+            self._divided = self._divided or divide(self.ledger)
         return good
 
     def tree(self) -> Tree:
@@ -174,8 +173,8 @@ class GrowthEnvironment:
         good = outcome == index.ACCEPTED
         self.committed_id[chosen.ids[good]] = before + np.arange(int(good.sum()))
         self._radius_mm.append(chosen.radius_end_mm[good])
-        for row in np.flatnonzero(~good & (chosen.order == 0) & ~chosen.joins):
-            good[row] = leads(self.ledger, marks[row, index.LANDMARK]) and self._detour(chosen, int(row), marks, parent)
+        for row in np.flatnonzero(~good & (chosen.order == 0)):
+            good[row] = self._elsewhere(chosen, int(row), marks, parent)
         for number, why in enumerate(self.refused, start=index.OUTSIDE):
             self.refused[why] += int((outcome[~good] == number).sum())
         self._orders_last = np.concatenate([self._orders_last, chosen.order[good]])
@@ -183,12 +182,22 @@ class GrowthEnvironment:
         self._trunk.add(chosen.start_mm[trunk], chosen.end_mm[trunk], self.committed_id[chosen.ids[trunk]])
         return np.isin(rows, rows_in_turn[good])
 
-    def _detour(self, chosen: Candidates, row: int, marks: Ints, parent: Ints) -> bool:
-        """Lay a refused piece of a trunk where it fits best, in the row's place; return whether it fits anywhere."""
+    def _elsewhere(self, chosen: Candidates, row: int, marks: Ints, parent: Ints) -> bool:
+        """Lay a refused piece of a trunk where it fits best, in the row's place; return whether it fits anywhere.
+
+        One that joins tries the other pieces of the main duct nearby; one that leads tries other directions.
+        """
         here, start, wanted = np.array([row]), chosen.start_mm[row], chosen.end_mm[row].copy()
-        home = self.places.axis.ahead(start[None], parallel=False)[0]
-        for end in detours(start, wanted, home):
+        joints = np.full(0, -1)
+        if chosen.joins[row]:
+            joints, ends = self._trunk.around(start)
+        elif leads(self.ledger, marks[row, index.LANDMARK]):
+            ends = detours(start, wanted, self.places.axis.ahead(start[None], parallel=False)[0])
+        else:
+            return False
+        for number, end in enumerate(ends):
             chosen.end_mm[row] = end
+            marks[row, index.JOINT] = joints[number] if len(joints) else -1
             radii = self._reserved(candidates_at(chosen, here), marks[here])
             ties = (parent[here], np.zeros(1, np.bool_))
             before = self.ledger.count
@@ -225,23 +234,6 @@ class GrowthEnvironment:
         for side in range(2):
             radii[main, side] = self._rules.disease.reserved_mm(self.places.axis.fraction(end), radii[main, side], room)
         return radii
-
-    def _divide(self) -> None:
-        """Give every lobule to the nearest first piece of a side branch, drawn out to a ray; once."""
-        tissue, parent = self.ledger.tissue, self.ledger.parent
-        order = self.ledger.marks(index.ORDER)
-        first = np.flatnonzero((order == 1) & (parent >= 0) & (order[np.maximum(parent, 0)] == 0))
-        if self._divided or not len(first):
-            return
-        self._divided = True
-        start = self.ledger.start_mm[first]
-        ray = start + _RAY_MM * unit(self.ledger.end_mm[first] - start)
-        self.ledger.marks(index.LABEL)[first] = np.arange(len(first))
-        if len(tissue.seed_mm):
-            tissue.lobule_label[:] = nearest_ray(tissue.seed_mm, start, ray)
-            tissue.label[:] = tissue.lobule_label[tissue.lobule]
-        else:
-            tissue.label[:] = nearest_ray(tissue.points_mm, start, ray)
 
     # ---- what the tips see
 

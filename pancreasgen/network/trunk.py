@@ -10,6 +10,7 @@ Floats = NDArray[np.float64]
 
 NOWHERE_MM = 999.0
 _LOOKAHEAD_MM = 5.0
+_NEARBY = 12
 
 
 class Axis:
@@ -68,6 +69,12 @@ class Trunk:
         if not self._ids:
             return np.full(len(points_mm), -1, np.int64), np.array(points_mm), distance
         return np.concatenate(self._ids)[place], np.concatenate(self._ends)[place], distance
+
+    def around(self, point_mm: Floats) -> tuple[NDArray[np.int64], Floats]:
+        """Return the segments whose ends lie around a point (3,), the nearest 12 first (N,), and those ends (N, 3)."""
+        ends, ids = np.concatenate(self._ends), np.concatenate(self._ids)
+        nearest = np.argsort(np.linalg.norm(ends - point_mm, axis=1), kind="stable")[:_NEARBY]
+        return ids[nearest], ends[nearest]
 
     def arc(self, points_mm: Floats) -> Floats:
         """Return how far along the duct the end nearest to each point lies (N,) [mm]; 0 without a duct."""
