@@ -157,8 +157,7 @@ class ArcFan:
 
     def rays(self) -> Rays:
         """Return the rays of a row."""
-        fan = _places(self) * self.bin_angle_rad
-        return Rays(self.angles_rad, fan, self.source_to_isocentre_mm * np.sin(fan))
+        return _fan_rays(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,12 +205,16 @@ class ArcCone:
 
     def rays(self) -> Rays:
         """Return the rays as seen along the axis."""
-        fan = _places(self) * self.bin_angle_rad
-        return Rays(self.angles_rad, fan, self.source_to_isocentre_mm * np.sin(fan))
+        return _fan_rays(self)
 
     def row_offsets_mm(self) -> NDArray[np.float64]:
         """Return how far above the focus each row's ray passes at the distance of the axis (rows,) [mm]."""
         return np.asarray((np.arange(self.num_rows) - (self.num_rows - 1) / 2.0) * self.row_mm, dtype=np.float64)
+
+
+def _fan_rays(geometry: ArcFan | ArcCone) -> Rays:
+    fan = _places(geometry) * geometry.bin_angle_rad
+    return Rays(geometry.angles_rad, fan, geometry.source_to_isocentre_mm * np.sin(fan))
 
 
 Geometry = Parallel | ArcFan | ArcCone

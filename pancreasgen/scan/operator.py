@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numba
@@ -58,19 +59,21 @@ class Kernels:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class StackOperator:
-    """Line integrals of a volume along a stack of plane beams; a linear map with its transpose.
+class Operator:
+    """Line integrals of a volume along rays; a linear map with its transpose.
 
     Attributes:
         grid: Grid of the volume.
         geometry: The rays.
-        kernels: What projects a block of rows.
+        forward: Function from volumes (C, X, Y, Z) to measurements (C, views, bins, rows).
+        transpose: Function from measurements to volumes.
         threads: Threads of the kernels; None for the number that is set.
     """
 
     grid: Grid
-    geometry: Parallel | ArcFan
-    kernels: Kernels
+    geometry: Geometry
+    forward: Callable[[Array], Array]
+    transpose: Callable[[Array], Array]
     threads: int | None
 
     @property
@@ -82,10 +85,6 @@ class StackOperator:
     def range_shape(self) -> tuple[int, int, int]:
         """Shape of the measurements, (views, bins, rows)."""
         return self.geometry.shape
-
-    def _taps(self) -> RowTaps:
-        rows = np.arange(self.geometry.num_rows, dtype=np.float64)
-        return RowTaps.of(self.geometry.first_row_mm + rows * self.geometry.row_mm, self.grid)
 
     def __call__(self, x: Array) -> Array:
         """Return the line integrals, (views, bins, rows) or (C, views, bins, rows), float32 [value × mm].
@@ -97,14 +96,9 @@ class StackOperator:
             BadInputError: If the shape is another or a value is not finite.
         """
         data = checked_array(x, self.domain_shape, "a volume")
-        out = np.empty((data.shape[0], *self.range_shape), dtype=np.float32)
-        taps = self._taps()
         with num_threads(self.threads):
-            forward = self.kernels.forward()
-            for rows in row_blocks(self.geometry.num_rows):
-                sums = forward(gather_rows(data, taps.part(rows), BLOCK))
-                out[..., rows.start : rows.stop] = sums[..., : len(rows)]
-        return out if np.ndim(x) == 4 else out[0]
+            out = self.forward(data)
+        return out if np.ndim(x) == 4 else np.asarray(out[0])
 
     def T(self, y: Array) -> Array:  # noqa: N802  the transpose is written so
         """Return the transpose of measurements, (X, Y, Z) or (C, X, Y, Z), float32.
@@ -116,48 +110,41 @@ class StackOperator:
             BadInputError: If the shape is another or a value is not finite.
         """
         data = checked_array(y, self.range_shape, "the measurements")
-        out = np.zeros((data.shape[0], *self.domain_shape), dtype=np.float32)
-        taps = self._taps()
         with num_threads(self.threads):
-            transpose = self.kernels.transpose()
-            for rows in row_blocks(self.geometry.num_rows):
-                block = np.zeros((*data.shape[:3], BLOCK), dtype=np.float32)
-                block[..., : len(rows)] = data[..., rows.start : rows.stop]
-                scatter_rows(out, transpose(block), taps.part(rows))
-        return out if np.ndim(y) == 4 else out[0]
+            out = self.transpose(data)
+        return out if np.ndim(y) == 4 else np.asarray(out[0])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ConeOperator:
-    """Line integrals of a volume along a cone beam; as :class:`StackOperator`."""
+def _stack(grid: Grid, geometry: Parallel | ArcFan, kernels: Kernels, threads: int | None) -> Operator:
+    """Return the operator of a stack of plane beams: blocks of 32 rows go through the kernels one by one."""
+    rows_mm = geometry.first_row_mm + np.arange(geometry.num_rows, dtype=np.float64) * geometry.row_mm
+    taps = RowTaps.of(rows_mm, grid)
 
-    grid: Grid
-    geometry: ArcCone
-    threads: int | None
+    def forward(data: Array) -> Array:
+        out = np.empty((data.shape[0], *geometry.shape), dtype=np.float32)
+        project = kernels.forward()
+        for rows in row_blocks(geometry.num_rows):
+            sums = project(gather_rows(data, taps.part(rows), BLOCK))
+            out[..., rows.start : rows.stop] = sums[..., : len(rows)]
+        return out
 
-    @property
-    def domain_shape(self) -> tuple[int, int, int]:
-        """Shape of a volume, (x, y, z)."""
-        return self.grid.shape
+    def transpose(data: Array) -> Array:
+        out = np.zeros((data.shape[0], *grid.shape), dtype=np.float32)
+        back = kernels.transpose()
+        for rows in row_blocks(geometry.num_rows):
+            block = np.zeros((*data.shape[:3], BLOCK), dtype=np.float32)
+            block[..., : len(rows)] = data[..., rows.start : rows.stop]
+            scatter_rows(out, back(block), taps.part(rows))
+        return out
 
-    @property
-    def range_shape(self) -> tuple[int, int, int]:
-        """Shape of the measurements, (views, bins, rows)."""
-        return self.geometry.shape
+    return Operator(grid, geometry, forward, transpose, threads)
 
-    def __call__(self, x: Array) -> Array:
-        """Return the line integrals, as :meth:`StackOperator.__call__`."""
-        data = checked_array(x, self.domain_shape, "a volume")
-        with num_threads(self.threads):
-            out = project_cone(data, self.grid, self.geometry)
-        return out if np.ndim(x) == 4 else out[0]
 
-    def T(self, y: Array) -> Array:  # noqa: N802  the transpose is written so
-        """Return the transpose of measurements, as :meth:`StackOperator.T`."""
-        data = checked_array(y, self.range_shape, "the measurements")
-        with num_threads(self.threads):
-            out = transpose_cone(data, self.grid, self.geometry)
-        return out if np.ndim(y) == 4 else out[0]
+def _cone(grid: Grid, geometry: ArcCone, threads: int | None) -> Operator:
+    """Return the operator of a cone beam, axial or helical."""
+    forward = partial(project_cone, grid=grid, geometry=geometry)
+    transpose = partial(transpose_cone, grid=grid, geometry=geometry)
+    return Operator(grid, geometry, forward, transpose, threads)
 
 
 def checked_array(value: Any, shape: tuple[int, int, int], name: str) -> Array:
@@ -192,9 +179,7 @@ def padded_plane(grid: Grid, isocentre_mm: tuple[float, float]) -> Plane:
     return Plane((nx + 2, ny + 2), (dx, dy), (x0 - dx, y0 - dy))
 
 
-def operator(
-    grid: Grid, geometry: Geometry, method: str = "fast", threads: int | None = None
-) -> StackOperator | ConeOperator:
+def operator(grid: Grid, geometry: Geometry, method: str = "fast", threads: int | None = None) -> Operator:
     """Return the projector of a geometry on a grid.
 
     Args:
@@ -217,14 +202,14 @@ def operator(
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
     if isinstance(geometry, ArcCone):
-        return ConeOperator(grid, geometry, threads)
+        return _cone(grid, geometry, threads)
     if not isinstance(geometry, Parallel | ArcFan):
         raise BadInputError(f"there is no projector for a {type(geometry).__name__}")
     plane, rays = padded_plane(grid, geometry.isocentre_mm), geometry.rays()
     if method == "fast":
         tree = Tree.of(plane, rays)
-        return StackOperator(grid, geometry, Kernels(tree.forward, tree.transpose), threads)
+        return _stack(grid, geometry, Kernels(tree.forward, tree.transpose), threads)
     kernels = Kernels(
         lambda: lambda block: project_rays(block, plane, rays), lambda: lambda sums: transpose_rays(sums, plane, rays)
     )
-    return StackOperator(grid, geometry, kernels, threads)
+    return _stack(grid, geometry, kernels, threads)
