@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pancreasgen.network.crossings import KIN_FACTOR
-from pancreasgen.network.geometry import segment_distance, trilinear
+from pancreasgen.network.geometry import apart, segment_distance, trilinear
 from pancreasgen.network.index import JOINT, LANDMARK, ORDER, kinship, near_kin
 from pancreasgen.network.ledger import Ledger
 from pancreasgen.network.radii import Calibre, count_ends
@@ -58,7 +58,7 @@ def capacity(ledger: Ledger, calibre: Calibre, depth: Floats, *, beyond: bool = 
     if beyond:
         now = _NOW * (ends / np.maximum(scale[landmarks], 1e-12)) ** (1.0 / calibre.gamma)
         needs = np.where(ledger.marks(ORDER) == 0, ledger.reserved_mm, np.minimum(now, ledger.reserved_mm))
-        limit = np.maximum(limit, _room(ledger, needs))
+        limit = np.maximum(limit, _room(ledger, needs, depth - keep.margin_mm > limit))
     limit = _SURE * np.minimum(depth - keep.margin_mm, limit) if beyond else np.minimum(depth - keep.margin_mm, limit)
     most = scale[landmarks] * np.maximum(limit, 0.0) ** calibre.gamma
     most[ledger.marks(ORDER) == 0] = np.inf  # the main duct is anchored
@@ -79,8 +79,9 @@ def _is_full(parent: Any, ends: Any, most: Any) -> Any:
     return full
 
 
-def _room(ledger: Ledger, needs_mm: Floats) -> Floats:
-    most = np.maximum(ledger.reserved_mm, np.minimum(_WIDEST_MM, _WIDER * ledger.reserved_mm))
+def _room(ledger: Ledger, needs_mm: Floats, matters: NDArray[np.bool_]) -> Floats:
+    """Return the room between neighbours (S,) [mm], measured where it matters: elsewhere the capsule is nearer."""
+    most = np.where(matters, np.maximum(ledger.reserved_mm, np.minimum(_WIDEST_MM, _WIDER * ledger.reserved_mm)), 0.0)
     return np.asarray(room_around(needs_mm, most, ledger.world))
 
 
@@ -157,7 +158,7 @@ def room_around(needs: Any, most: Any, world: Any) -> Any:
 
     Args:
         needs: Radius that each segment has now (S,) [mm], no more than it reserves.
-        most: Radius beyond which nobody asks (S,) [mm], no less than it needs.
+        most: Radius beyond which nobody asks (S,) [mm], no less than it needs; 0 where nobody asks at all.
         world: As for :func:`pancreasgen.network.index.lay`.
     """
     rules, _, ducts, cells, _, _, scratch, _ = world
@@ -167,6 +168,8 @@ def room_around(needs: Any, most: Any, world: Any) -> Any:
     clearance = rules[1]
     room = most.copy()
     for n in range(len(room)):
+        if most[n] == 0.0:
+            continue
         relatives = -1
         cell_box(starts[n], ends[n], 2.0 * most[n] - needs[n], cells, low, high)
         for i in range(low[0], high[0] + 1):
@@ -176,6 +179,10 @@ def room_around(needs: Any, most: Any, world: Any) -> Any:
                     while entry >= 0:
                         other = owner[entry]
                         entry = following[entry]
+                        matters = 2.0 * room[n] + (1.0 - 2.0 * _SPARE) * clearance - needs[n] + needs[other]
+                        reach = matters + 0.5 * (length[n] + length[other])
+                        if apart(starts[n], ends[n], starts[other], ends[other], reach):
+                            continue
                         distance, _, _ = segment_distance(starts[n], ends[n], starts[other], ends[other])
                         free = 0.5 * (distance - (1.0 - 2.0 * _SPARE) * clearance + needs[n] - needs[other])
                         if free >= room[n]:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pancreasgen.network.geometry import segment_distance
+from pancreasgen.network.geometry import apart, segment_distance
 from pancreasgen.network.index import hang, kinship, near_kin
 from pancreasgen.network.serving import cell_box
 from pancreasgen.network.tree import Tree
@@ -54,7 +54,7 @@ def _pairs(ducts: Any, clearance: float, cells: Any) -> Any:
     for n in range(len(parent)):
         cell_box(starts[n], ends[n], radius[n], cells, low, high)
         limit = KIN_FACTOR * (radius[n] + widest + clearance)
-        count = near_kin(parent, length, parent[n], limit, kin)
+        count = -1  # who is kin is asked once, and only where something is near
         for i in range(low[0], high[0] + 1):
             for j in range(low[1], high[1] + 1):
                 for k in range(low[2], high[2] + 1):
@@ -62,11 +62,17 @@ def _pairs(ducts: Any, clearance: float, cells: Any) -> Any:
                     while entry >= 0:
                         other = owner[entry]
                         entry = following[entry]
-                        distance, _, _ = segment_distance(starts[n], ends[n], starts[other], ends[other])
                         touch = radius[n] + radius[other]
+                        if apart(
+                            starts[n], ends[n], starts[other], ends[other], touch + 0.5 * (length[n] + length[other])
+                        ):
+                            continue
+                        distance, _, _ = segment_distance(starts[n], ends[n], starts[other], ends[other])
                         near = KIN_FACTOR * (touch + clearance)
                         if distance >= touch or _met(found, n, other):
                             continue
+                        if count < 0:
+                            count = near_kin(parent, length, parent[n], limit, kin)
                         if kinship(other, kin, count, parent, length) <= near:
                             continue
                         if _at_a_joint(starts[n], ends[n], starts[other], ends[other], near, joints):

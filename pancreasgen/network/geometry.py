@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+_SURELY = 1.0 + 1e-9  # so that rounding never parts what is near
+
 
 @njit(cache=True)
 def trilinear(data: Any, origin: Any, spacing: float, x: float, y: float, z: float) -> float:
@@ -71,6 +73,16 @@ def segment_distance(p: Any, q: Any, a: Any, b: Any) -> tuple[float, float, floa
     dy = ry + s * d1y - t * d2y
     dz = rz + s * d1z - t * d2z
     return math.sqrt(dx * dx + dy * dy + dz * dz), s, t
+
+
+@njit(cache=True)
+def apart(p: Any, q: Any, a: Any, b: Any, reach: float) -> bool:
+    """Return whether segments p–q and a–b surely are further than some distance apart, a cheap question.
+
+    It compares the distance of their middles. ``reach`` is the distance plus half the length of either.
+    """
+    x, y, z = p[0] + q[0] - a[0] - b[0], p[1] + q[1] - a[1] - b[1], p[2] + q[2] - a[2] - b[2]
+    return bool(x * x + y * y + z * z > 4.0 * _SURELY * reach * reach)
 
 
 @njit(cache=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from pancreasgen.network.geometry import contained, segment_distance
+from pancreasgen.network.geometry import apart, contained, segment_distance
 from pancreasgen.network.serving import cell_box, free_lobule, serve
 
 # Outcome of a candidate.
@@ -82,6 +82,7 @@ def collides(
     low, high, kin, joined, _ = scratch
     widest = 12.0  # more than any duct reserves [mm]
     count = others = -1  # who is kin is asked once, and only where something is near
+    half = 0.5 * math.sqrt((q[0] - p[0]) ** 2 + (q[1] - p[1]) ** 2 + (q[2] - p[2]) ** 2)
     cell_box(p, q, radius + clearance, cells, low, high)
     for i in range(low[0], high[0] + 1):
         for j in range(low[1], high[1] + 1):
@@ -90,14 +91,17 @@ def collides(
                 while entry >= 0:
                     other = owner[entry]
                     entry = following[entry]
+                    wanted = radius + reserved[other] + clearance
+                    if apart(p, q, starts[other], ends[other], wanted + half + 0.5 * length[other]):
+                        continue
                     distance, _, _ = segment_distance(p, q, starts[other], ends[other])
-                    if distance >= radius + reserved[other] + clearance:
+                    if distance >= wanted:
                         continue
                     if count < 0:
                         reach = KIN_GROWING * (radius + widest + clearance)
                         count = near_kin(parent, length, ties[0], reach, kin)
                         others = near_kin(parent, length, ties[1], reach, joined)
-                    limit = KIN_GROWING * (radius + reserved[other] + clearance)
+                    limit = KIN_GROWING * wanted
                     if kinship(other, kin, count, parent, length) <= limit:
                         continue
                     if others == 0 or kinship(other, joined, others, parent, length) > limit:

@@ -115,14 +115,18 @@ class Ledger:
     def restart(self, kept: NDArray[np.bool_]) -> None:
         """Forget all segments but the kept ones (S,).
 
-        Lobules stay with their owners; one whose owner is gone is free again.
+        Lobules stay with their owners; one whose owner is gone is free again. Only tissue that was served by what is
+        forgotten is served anew.
         """
+        gone = (column[: self.count][~kept] for column in self._ducts[:2])
+        stale = np.flatnonzero(
+            serving.left_by(*gone, self.tissue.reach_mm, self.tissue.as_tuple(), self.cells, self._scratch)
+        )
         number = np.where(kept, np.cumsum(kept) - 1, -1)
         starts, ends, reserved, parent, _, marks, _ = (column[: self.count][kept] for column in self._ducts)
         linked = [np.where(link >= 0, number[np.maximum(link, 0)], -1) for link in (parent, marks[:, index.JOINT])]
         lobules = self.tissue.owner
         lobules[:] = np.where(lobules >= 0, number[np.maximum(lobules, 0)], -1)
-        self.tissue.far_mm[:] = self.tissue.reach_mm
         self._head[:] = -1
         self._tip_head[:] = -1
         self.count, self._used = 0, 0
@@ -132,7 +136,9 @@ class Ledger:
             self._ducts[column][:many] = values
         self._ducts[5][:many] = marks
         self._ducts[5][:many, index.JOINT] = linked[1]
-        self.advance(index.hang_all(many, self.world), many)
+        tissue = self.tissue.part(stale)
+        self.advance(index.hang_all(many, (*self.world[:4], tissue, *self.world[5:])), many)
+        self.tissue.far_mm[stale] = tissue[2]
 
     def make_room(self, segments: int, entries: int) -> None:
         """Grow the arrays until so many more segments and list entries fit.

@@ -13,6 +13,8 @@ from numba import njit
 
 from pancreasgen.network.geometry import segment_distance
 
+_SURE_MM = 1e-9
+
 
 @njit(cache=True)
 def cell_box(p: Any, q: Any, reach: float, cells: Any, low: Any, high: Any) -> None:
@@ -43,6 +45,25 @@ def serve(p: Any, q: Any, reach: float, tissue: Any, cells: Any, scratch: Any) -
                 square = ax * ax + ay * ay + az * az
                 if square < far[n] * far[n]:
                     far[n] = math.sqrt(square)
+
+
+@njit(cache=True)
+def left_by(starts: Any, ends: Any, reach: float, tissue: Any, cells: Any, scratch: Any) -> Any:
+    """Return which tissue points (P,) have their distance from one of the segments starts–ends (N, 3), or may have."""
+    points, first, far, _, _ = tissue
+    shape = cells[5]
+    low, high, _, _, _ = scratch
+    left = np.zeros(len(far), np.bool_)
+    for n in range(len(starts)):
+        cell_box(starts[n], ends[n], reach, cells, low, high)
+        for i in range(low[0], high[0] + 1):
+            for j in range(low[1], high[1] + 1):
+                row = (i * shape[1] + j) * shape[2]
+                for m in range(first[row + low[2]], first[row + high[2] + 1]):
+                    if not left[m]:
+                        distance, _, _ = segment_distance(starts[n], ends[n], points[m], points[m])
+                        left[m] = distance < far[m] + _SURE_MM
+    return left
 
 
 @njit(cache=True)

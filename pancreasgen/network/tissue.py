@@ -55,6 +55,11 @@ class Tissue:
         """Return the columns of the points as the kernels take them."""
         return self.points_mm, self.first, self.far_mm, self.label, self.lobule
 
+    def part(self, rows: Ints) -> tuple[NDArray[Any], ...]:
+        """Return columns of some points as the kernels take them, as if no duct served them; rows (Q,) ascend."""
+        far = np.full(len(rows), self.reach_mm)
+        return self.points_mm[rows], np.searchsorted(rows, self.first), far, self.label[rows], self.lobule[rows]
+
     def lobules(self) -> tuple[NDArray[Any], ...]:
         """Return the columns of the lobules as the kernels take them."""
         return self.seed_mm, self.owner, self.lobule_label
