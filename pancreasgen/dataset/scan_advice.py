@@ -8,8 +8,9 @@ import numpy as np
 
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid, Quantity, Volume
+from pancreasgen.scan.kernels import carried_mtf, finest_mtf10
 from pancreasgen.scan.materials import HIGHEST_HU
-from pancreasgen.scan.protocol import KERNELS, RANGES, Protocol
+from pancreasgen.scan.protocol import RANGES, Protocol
 from pancreasgen.scan.scan import Sinogram
 from pancreasgen.scan.truncation import cut_share
 
@@ -24,16 +25,16 @@ def sharp_radius_mm(protocol: Protocol, pixel_mm: float) -> float:
 
     Detail of frequency f at radius r is carried by N views of 360° of a fan with its focus at D if
     N ≥ 4 π f r / (1 + r/D) (Natterer, The Mathematics of Computerized Tomography, 1986, chapter III; recalled). f is
-    the kernel's MTF50, held as the scanner holds it below 1/bin and 0.8/pixel: above it there is too little signal to
+    the kernel's MTF50, held as the scanner holds it for its bins and pixels: above it there is too little signal to
     make streaks that stand out (assumed).
 
     Args:
         protocol: Views, kernel and bins.
         pixel_mm: Width of the image's pixels [mm].
     """
-    half, tenth = KERNELS[protocol.kernel]
-    limit = min(1.0 / (protocol.bin_angle_rad * protocol.source_to_isocentre_mm), 0.8 / pixel_mm)
-    at_axis = protocol.num_views / (4.0 * math.pi * half * min(1.0, limit / tenth))
+    limit = finest_mtf10(protocol.bin_angle_rad * protocol.source_to_isocentre_mm, pixel_mm)
+    half = carried_mtf(protocol.kernel, limit)[0]
+    at_axis = protocol.num_views / (4.0 * math.pi * half)
     share = at_axis / protocol.source_to_isocentre_mm
     return math.inf if share >= 1.0 else at_axis / (1.0 - share)
 

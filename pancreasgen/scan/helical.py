@@ -26,10 +26,11 @@ from pancreasgen.scan.fbp import WINDOWS, Window, ramp_taps
 from pancreasgen.scan.fdk import empty_cells, even_filter, field_mm, filter_lines, summed_views
 from pancreasgen.scan.filtering import interpolation_taps
 from pancreasgen.scan.geometry import ArcCone
+from pancreasgen.scan.kernels import kernel_mtf
 from pancreasgen.scan.operator import checked_array, num_threads
 from pancreasgen.scan.project import Plane
 from pancreasgen.scan.protocol import Protocol
-from pancreasgen.scan.reconstruct import kernel_mtf, system_mtf
+from pancreasgen.scan.reconstruct import system_mtf
 from pancreasgen.scan.slant import ROWS
 
 Array = NDArray[np.float32]

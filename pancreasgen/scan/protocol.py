@@ -15,12 +15,10 @@ from pancreasgen.base.checks import checked_number, unknown_name
 from pancreasgen.base.errors import BadInputError, UsageError
 from pancreasgen.base.grid import Grid
 from pancreasgen.catalogue import entry
+from pancreasgen.scan.kernels import KERNELS
 from pancreasgen.scan.spectrum import TUBE_VOLTAGES_KV, air_kerma_mgy, tube_spectrum
 
 PHASES = ("unenhanced", "arterial", "pancreatic", "portal-venous", "delayed")
-# MTF50 and MTF10 at the isocentre [1/mm]. soft and sharp: recalled for B30f- and B60-like kernels (assumed);
-# standard: phantom at full dose, FBP, JACMP 2021 (PMC8292685, table 5).
-KERNELS: Mapping[str, tuple[float, float]] = {"soft": (0.36, 0.64), "standard": (0.47, 0.97), "sharp": (0.80, 1.44)}
 RANGES: Mapping[str, tuple[float, float, str]] = {
     "kvp": (70, 140, "kV"),
     "mas": (1, 2000, "mAs per rotation"),

@@ -26,9 +26,10 @@ from pancreasgen.scan.detect import aperture_tap
 from pancreasgen.scan.fast import fma
 from pancreasgen.scan.fbp import ramp_taps
 from pancreasgen.scan.filtering import Filtering
+from pancreasgen.scan.kernels import carried_mtf, finest_mtf10, kernel_mtf, pass_band
 from pancreasgen.scan.operator import METHODS
 from pancreasgen.scan.project import BLOCK, Image, Plane, fan_geometry
-from pancreasgen.scan.protocol import KERNELS, Protocol
+from pancreasgen.scan.protocol import Protocol
 from pancreasgen.scan.rebin import rebin
 
 _ROWS = np.uint64(BLOCK)
@@ -36,30 +37,11 @@ _BAND = 8  # image rows that share a view's projection in the cache
 _VIEWS_PER_FFT = 24
 OUTSIDE_HU = -1000.0
 _COLUMN = 0.3  # width of the tree's columns, at most, over the wavelength at which a kernel's MTF is 0.1
-_PASS, _STOP = 0.85, 0.98  # of 1/bin: up to there the filter passes all, from there nothing
 # atan(t) = t · P(t²), |t| < 1.3: half a fan of at most 52°; errs by less than 1e-7 rad, a thousandth of a bin.
 _SQUARES = 0.845 * (1.0 - np.cos(np.pi * (np.arange(64) + 0.5) / 64))
 _ATAN = tuple(
     float(c) for c in np.polynomial.polynomial.polyfit(_SQUARES, np.arctan(np.sqrt(_SQUARES)) / np.sqrt(_SQUARES), 10)
 )
-
-
-def kernel_mtf(name: str, frequency_per_mm: NDArray[np.float64], limit_per_mm: float = math.inf) -> NDArray[np.float64]:
-    """Return the MTF that a kernel aims at: exp(−(f/f₀)^p), through its MTF50 and MTF10.
-
-    Args:
-        name: One of KERNELS.
-        frequency_per_mm: Spatial frequencies at the isocentre [1/mm].
-        limit_per_mm: Highest MTF10 that detector and matrix can carry; the curve is shrunk to it.
-
-    >>> kernel_mtf("soft", np.array([0.0, 0.36, 0.64])).round(3).tolist()
-    [1.0, 0.5, 0.1]
-    """
-    half, tenth = KERNELS[name]
-    shrink = min(1.0, limit_per_mm / tenth)
-    power = math.log(math.log(10.0) / math.log(2.0)) / math.log(tenth / half)
-    scaled = np.abs(frequency_per_mm) / (half * shrink)
-    return np.exp(-math.log(2.0) * scaled**power)
 
 
 def detector_mtf(protocol: Protocol, frequency_per_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -77,30 +59,17 @@ def system_mtf(protocol: Protocol, frequency_per_mm: NDArray[np.float64]) -> NDA
     return detector_mtf(protocol, frequency_per_mm) * np.sinc(frequency_per_mm * bin_mm / 2.0) ** 2
 
 
-def pass_band(frequency_bins: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how much of a frequency [1/bin] may pass: 1 up to 0.85, 0 from 0.98 on, a cosine's flank between.
-
-    Bins that are a bin apart repeat the body's spectrum at 1/bin. Opposite views cancel that replica only where their
-    rays are opposite exactly, and with few views they are not: rings of thousands of HU would be left.
-
-    >>> pass_band(np.array([0.0, 0.85, 0.915, 0.98, 1.0])).round(3).tolist()
-    [1.0, 1.0, 0.5, 0.0, 0.0]
-    """
-    flank = np.clip((frequency_bins - _PASS) / (_STOP - _PASS), 0.0, 1.0)
-    return 0.5 + 0.5 * np.cos(np.pi * flank)
-
-
 def fan_filter(protocol: Protocol, pixel_mm: float) -> NDArray[np.float64]:
     """Return the filter g at half-bin distance (shape (4·bins + 1,), middle at 2·bins) [1/rad²].
 
-    MTF10 is held below 1/bin, so that coarse bins do not alias, and below 0.8/pixel, so that a coarse image does not;
-    near 1/bin, where the bins repeat the spectrum, nothing passes (:func:`pass_band`).
+    MTF10 is held to what bins and pixels carry (pancreasgen.scan.kernels); near 1/bin, where the bins repeat the
+    spectrum, nothing passes.
     """
     half_bin, distance = protocol.bin_angle_rad / 2.0, protocol.source_to_isocentre_mm
     size = 1 << 17  # a long period: the tails of the ramp, 1/γ², must not fold back
     frequency = np.arange(size // 2 + 1, dtype=np.float64) / (size * half_bin)  # 1/rad
     per_mm = frequency / distance
-    limit = min(1.0 / (protocol.bin_angle_rad * distance), 0.8 / pixel_mm)
+    limit = finest_mtf10(protocol.bin_angle_rad * distance, pixel_mm)
     window = kernel_mtf(protocol.kernel, per_mm, limit) / system_mtf(protocol, per_mm)
     window *= pass_band(frequency * protocol.bin_angle_rad)
     ramp = np.fft.irfft(frequency * window, size) / half_bin
@@ -213,7 +182,7 @@ def parallel_filtering(protocol: Protocol, pixel_mm: float, samples: int, num_vi
     it has to undo little.
     """
     bin_mm = protocol.bin_angle_rad * protocol.source_to_isocentre_mm
-    limit = min(1.0 / bin_mm, 0.8 / pixel_mm)
+    limit = finest_mtf10(bin_mm, pixel_mm)
 
     def window(frequency_bins: NDArray[np.float64]) -> NDArray[np.float64]:
         per_mm = frequency_bins / bin_mm
@@ -221,7 +190,7 @@ def parallel_filtering(protocol: Protocol, pixel_mm: float, samples: int, num_vi
         return wanted * pass_band(frequency_bins)
 
     taps = ramp_taps(samples, bin_mm / 2.0, window) * (1000.0 * math.pi / num_views)
-    finest = min(KERNELS[protocol.kernel][1], limit)
+    finest = carried_mtf(protocol.kernel, limit)[1]
     up = min(max(math.ceil(finest * pixel_mm / _COLUMN), 1), 4)
     return Filtering(taps, up, undo=True)
 
