@@ -1,14 +1,16 @@
 """Measure one case stage by stage, its projector, grammars and growth beside peers, against the project's goals.
 
-    python scripts/bench.py [--part all|case|grammar|network] [--case standard|quick] [--repeat N] [--peers PYTHON]
+    python scripts/bench.py [--part all|case|grammar|network|phantom] [--case standard|quick] [--repeat N]
+                            [--peers PYTHON]
 
 Every run of a case is a process of its own on two cores, from the start of Python to the last byte on disk. The first
 run is a quick case that fills the cache of compiled kernels; it is not counted. Times are medians.
 
 Seconds belong to the machine. The peer computes the same line integrals with scipy in the same run: if seconds grow and
 the ratio stays, the machine is slow; if the ratio falls, the projector is. scripts/bench_grammar.py tells how the
-grammar engine is measured, scripts/bench_network.py how the growth of ducts is. If stages take longer than their CPU
-time, or two cores are no faster than one, something else is at work: measure again when it is not.
+grammar engine is measured, scripts/bench_network.py how the growth of ducts is, scripts/bench_phantom.py the phantom.
+If stages take longer than their CPU time, or two cores are no faster than one, something else is at work: measure again
+when it is not.
 
 Exit code 1 if a goal is missed.
 """
@@ -34,6 +36,7 @@ from typing import Any
 
 import bench_grammar
 import bench_network
+import bench_phantom
 import click
 import numpy as np
 from bench_grammar import Goal
@@ -253,10 +256,10 @@ def measure_case(quick: bool, repeat: int, cores: int) -> list[Goal]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--part", choices=["all", "case", "grammar", "network"], default="all", help="what to measure (all)"
+        "--part", choices=["all", "case", "grammar", "network", "phantom"], default="all", help="what to measure (all)"
     )
     parser.add_argument("--case", choices=sorted(GOALS_S), default="standard", help="size of the case (standard)")
-    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="counted runs of the case (1)")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="counted runs of case and phantom (1)")
     parser.add_argument(
         "--peers", metavar="PYTHON", help="the Python of an environment that has svv, to grow beside it"
     )
@@ -276,6 +279,9 @@ def main() -> int:
         print(flush=True)
     if given.part in ("all", "network"):
         goals += bench_network.measure(given.peers)
+        print(flush=True)
+    if given.part in ("all", "phantom"):
+        goals += bench_phantom.measure(given.repeat)
         print(flush=True)
     if given.part in ("all", "case"):
         goals += measure_case(given.case == "quick", given.repeat, cores)

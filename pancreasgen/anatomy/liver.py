@@ -11,6 +11,8 @@ from pancreasgen.anatomy.frame import Frame
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.anatomy.stomach import behind
 
+PORTAL_FAT_MM = 2.0  # around vessels and bile duct at the porta, assumed
+
 
 def spleen(space: Space, frame: Frame, physique: Physique) -> Shape:
     """Return the spleen: a bent plate against ribs and diaphragm, with notches, hollow towards the stomach."""
@@ -39,6 +41,12 @@ def great_bay(named: Mapping[str, Field]) -> Field:
     return union(behind(cava + np.float32(0.5)), behind(aorta + np.float32(4.0)))
 
 
+def porta_hepatis(named: Mapping[str, Field]) -> Field:
+    """Return the room of what enters the liver at its porta, with the fat around it."""
+    names = ("portal_vein", "common_bile_duct", "common_hepatic_artery")
+    return union(*(named[name] for name in names if name in named)) + np.float32(PORTAL_FAT_MM)
+
+
 def liver(space: Space, frame: Frame, physique: Physique) -> Shape:
     """Return the liver before its neighbours press on it: right lobe, dome and left lobe, cut by its fissures."""
     size = physique.liver_scale
@@ -56,7 +64,7 @@ def liver(space: Space, frame: Frame, physique: Physique) -> Shape:
     body = union(right, dome, left, blend_mm=12.0) + np.float32(free)
     body = body + 1.8 * part.noise("liver", 34.0) + 0.7 * part.noise("liver surface", 15.0)
     spine = ellipsoid(part.xyz, (0, 0, 66), (37, 22, 200))
-    porta = ellipsoid(part.xyz, place(34, 36, 40), (20, 9, 17), tilt(y_deg=-35))
+    porta = ellipsoid(part.xyz, place(36, 36, 42), (19, 3.5, 9), tilt(y_deg=-35)) + 1.2 * part.noise("porta", 14.0)
     field = -union(-carve(body, spine), porta, blend_mm=5.0)
     return Shape(carve(field, *_fissures(part, frame)), part.grid)
 

@@ -1,13 +1,13 @@
 """Trees of vessels inside an organ, grown by the engine that grows ducts, from grammars of their own.
 
-The organ is a distance on the lattice, as far as it lies in the scan: what is outside is not grown, and a liver that
-the scan cuts has vessels that end there.
+The organ is a distance on the lattice, as far as it lies in the scan. Where the scan cuts it the organ goes on for a
+little, so that vessels run through the cut; what is further away is not grown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -28,6 +28,8 @@ from pancreasgen.organ.web import path, weave
 LEAST_ML = 20.0  # an organ of which less lies in the scan gets no vessels (assumed)
 _DEEP_MM = 2.5  # a trunk begins and ends no nearer to the capsule than this beyond its radius (assumed)
 _SPARE_MM, _STEP_MM, _SOFT_MM = 5.0, 1.0, 6.0
+_BEYOND_MM = 25.0  # so far an organ goes on where the scan cuts it (assumed)
+_TRIES, _THINNER = 4, 0.8  # a trunk that finds no room is tried again, thinner
 _APART_MM, _DEAR = 3.0, 30.0  # so far apart trunks keep where they can: a way nearer costs so many times as much
 
 
@@ -81,22 +83,63 @@ def grow_vessels(
         chance: Stream of the growth.
 
     Returns:
-        A tree for each root; none where less than 20 mL of the organ lies in the scan, or it has no room for a root.
+        A tree for each root; none where less than 20 mL of the organ lies in the scan, or it has no room for a root,
+        not even for one of half the width.
 
     Raises:
         PancreasgenError: If the grammar cannot grow in the organ.
     """
     if np.count_nonzero(field > 0) * grid.voxel_ml < LEAST_ML:
         return []
+    field, grid = beyond(field, grid)
+    grown: dict[str, DuctNetwork] = {}
+    for _ in range(_TRIES):
+        marks = _marks(field, grid, roots)
+        grown = _grown(grammar, organ_of_field(field, grid, marks), roots, chance)
+        if len(grown) == len(roots):
+            break
+        roots = [
+            root if root.name in grown else replace(root, radius_mm=_THINNER * root.radius_mm) for root in roots
+        ]  # fmt: skip
+    return [VesselTree(structure, root.tissue, grown[root.name]) for root in roots if root.name in grown]
+
+
+def _grown(grammar: Grammar, organ: Organ, roots: Sequence[Root], chance: Chance) -> dict[str, DuctNetwork]:
+    """Return the tree of each root that found room."""
     told = {f"r_{root.name}": root.radius_mm for root in roots if f"r_{root.name}" in grammar.parameters}
-    marks = _marks(field, grid, roots)
-    organ = organ_of_field(field, grid, marks)
-    network = grow(grammar, organ, told, chance)
-    return [
-        VesselTree(structure, root.tissue, tree)
-        for root in roots
-        if root.name in marks and (tree := _led_to(network, marks[root.name][0], root.from_mm)) is not None
-    ]
+    network, found = grow(grammar, organ, told, chance), {}
+    for root in roots:
+        if root.name in organ.landmarks:
+            tree = _led_to(network, organ.landmarks[root.name][0], root.from_mm)
+            if tree is not None:
+                found[root.name] = tree
+    return found
+
+
+def beyond(field: Field, grid: Grid) -> tuple[Field, Grid]:
+    """Return an organ that goes on for 25 mm above and below where the scan cuts it, and the lattice that holds it.
+
+    >>> grid = Grid.centred((8, 8, 4), (2.5, 2.5, 2.5), (0.0, 0.0, 0.0))
+    >>> rod = 5.0 - np.hypot(*grid.mesh_mm()[:2]) + 0.0 * grid.mesh_mm()[2]
+    >>> beyond(rod, grid)[1].shape
+    (8, 8, 24)
+    """
+    many = int(np.ceil(_BEYOND_MM / grid.spacing_mm[2]))
+    below, above = (many * bool((field[:, :, end] > 0).any()) for end in (0, -1))
+    longer = np.pad(np.asarray(field, np.float32), ((0, 0), (0, 0), (below, above)), mode="edge")
+    origin = grid.to_world(np.array([0, 0, -below]))
+    shape = (grid.shape[0], grid.shape[1], longer.shape[2])
+    own = Grid(shape, grid.spacing_mm, (origin[0], origin[1], origin[2]))
+    return _closed(longer, own.spacing_mm), own
+
+
+def _closed(field: Field, spacing_mm: Sequence[float]) -> Field:
+    """Return the field without what lies nearer to the lattice's border than it is deep."""
+    for axis, count in enumerate(field.shape):
+        nodes = np.arange(count)
+        rim = np.asarray(spacing_mm[axis] * np.minimum(nodes, count - 1 - nodes), dtype=np.float32)
+        field = np.minimum(field, rim.reshape([-1 if other == axis else 1 for other in range(3)]))
+    return field
 
 
 def _marks(field: Field, grid: Grid, roots: Sequence[Root]) -> dict[str, Points]:
@@ -149,11 +192,8 @@ def organ_of_field(field: Field, grid: Grid, marks: Mapping[str, Points]) -> Org
     spare = int(np.ceil(_SPARE_MM / grid.spacing_mm[0]))
     low = np.maximum(inside.min(axis=0) - spare, 0)
     high = np.minimum(inside.max(axis=0) + spare + 1, np.array(grid.shape))
-    part = np.ascontiguousarray(field[low[0] : high[0], low[1] : high[1], low[2] : high[2]], dtype=np.float32)
-    for axis, count in enumerate(field.shape):  # what the lattice cuts is closed there
-        nodes = np.arange(low[axis], high[axis])
-        rim = np.asarray(grid.spacing_mm[axis] * np.minimum(nodes, count - 1 - nodes), dtype=np.float32)
-        part = np.minimum(part, rim.reshape([-1 if other == axis else 1 for other in range(3)]))
+    closed = _closed(np.asarray(field, np.float32), grid.spacing_mm)
+    part = np.ascontiguousarray(closed[low[0] : high[0], low[1] : high[1], low[2] : high[2]])
     origin = grid.to_world(low)
     own = Grid((part.shape[0], part.shape[1], part.shape[2]), grid.spacing_mm, (origin[0], origin[1], origin[2]))
     middle = grid.to_world(inside).mean(axis=0)

@@ -15,7 +15,7 @@ from pancreasgen.anatomy.bowel import colon, small_bowel
 from pancreasgen.anatomy.fields import Field, Shape, Space, carve, union
 from pancreasgen.anatomy.frame import Frame, column_of
 from pancreasgen.anatomy.kidneys import Kidney, adrenals, kidneys
-from pancreasgen.anatomy.liver import gallbladder, great_bay, liver, spleen
+from pancreasgen.anatomy.liver import gallbladder, great_bay, liver, porta_hepatis, spleen
 from pancreasgen.anatomy.physique import Physique
 from pancreasgen.anatomy.stomach import behind, duodenum, lane_behind, stomach, stomach_bed
 from pancreasgen.organ.organ import Organ
@@ -102,7 +102,9 @@ def build_viscera(
     bay = union(great_bay(named), land.column + np.float32(LIVER_TO_SPINE_MM), blend_mm=12.0)[window]
     renal = np.full(space.grid.shape, -99.0, np.float32)  # no tongue of liver behind the kidney
     renal[space.window(pair["kidney_right"].shape.grid)] = pair["kidney_right"].shape.field
-    whole = Shape(carve(-union(-whole.field, bay, blend_mm=8.0), behind(renal)[window]), whole.grid)
+    gate = porta_hepatis(named)[window]
+    cut = -union(union(-whole.field, bay, blend_mm=8.0), gate, blend_mm=4.0)
+    whole = Shape(carve(cut, behind(renal)[window]), whole.grid)
     land.settle("liver", whole, (0.3 * fat, -1.0, 0.2), gap + 0.5)
     away = (2.5 + 0.3 * fat, 2.5, off)
     land.settle("colon", colon(space, frame), away, 0.3 * fat + 0.5)

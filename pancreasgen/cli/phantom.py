@@ -19,16 +19,16 @@ def command(
     out: Path, seed: int, population: str | None, grammar: str, protocol: str, quick: bool,
     overrides: tuple[str, ...], index: int, quiet: bool,
 ) -> int:  # fmt: skip
-    """Make the anatomy of one case as a label volume, without a scan."""
-    from pancreasgen.anatomy.phantom import compose
-    from pancreasgen.anatomy.slices import labels_on
+    """Make the anatomy of one case as a label volume: that of the draw that `generate` keeps.
+
+    Which draw is kept is said by checks of the image too, so the case is scanned on the way.
+    """
     from pancreasgen.cli.progress import announce_compilation
+    from pancreasgen.dataset.attempts import settled_case
     from pancreasgen.dataset.disk import check_output, wanted_suffix, write_output
     from pancreasgen.dataset.grammars import find_grammar
     from pancreasgen.dataset.nifti import nifti_bytes
     from pancreasgen.dataset.settings import make_settings, parse_overrides
-    from pancreasgen.network.illness import grow_in
-    from pancreasgen.organ.gland import shape_organ
 
     wanted_suffix(out, ".nii.gz")
     settings = make_settings(
@@ -37,13 +37,7 @@ def command(
     )  # fmt: skip
     check_output(out, grammar)
     announce_compilation(quiet)
-    recipe = settings.recipe(index)
-    subject = recipe.subject
-    organ = shape_organ(subject.gland, recipe.chance("organ"), subject.lesions)
-    network, seats = grow_in(settings.rules, organ, subject.ducts, subject.lesions, recipe.chance("growth"))
-    phase, chance = recipe.protocol.phase, recipe.chance("tissue")
-    phantom = compose(organ, network, subject.physique, recipe.phantom_grid, phase, chance, recipe.vessels, seats)
-    write_output(out, nifti_bytes(labels_on(phantom, network, recipe.image_grid)))
+    write_output(out, nifti_bytes(settled_case(settings, index).labels))
     if not quiet:
         click.echo(f"open {out} in 3D Slicer; `labels/` of any dataset holds the table of its numbers")
     return 0

@@ -11,6 +11,10 @@ import pytest
 
 from pancreasgen.anatomy.structures import PARENCHYMA, VALUES
 from pancreasgen.cli.main import main
+from pancreasgen.dataset import attempts
+from pancreasgen.dataset.build import build_case
+from pancreasgen.dataset.grammars import find_grammar
+from pancreasgen.dataset.settings import make_settings
 
 
 @pytest.mark.parametrize("suffix", ["swc", "graphml", "png", "vtp"])
@@ -45,3 +49,14 @@ def test_phantom_is_an_abdomen_with_a_pancreas(tmp_path: Path) -> None:
     present = set(np.unique(np.asarray(nibabel.load(out).dataobj)).tolist())
     assert present <= set(VALUES.values())
     assert {*PARENCHYMA, VALUES["main_duct"], VALUES["liver"]} <= present
+
+
+def test_phantom_shows_the_draw_that_generate_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the first draw of a case is rejected the label volume is the second draw's, not the first's."""
+    settings = make_settings(find_grammar("human_pancreas"), seed=2, quick=True)
+    verdicts = iter([("no such body",), ()])
+    monkeypatch.setattr(attempts, "failures", lambda *_, **__: next(verdicts))
+    out = tmp_path / "labels.nii.gz"
+    assert main(["phantom", "--quick", "--seed", "2", "-o", str(out), "-q"]) == 0
+    kept = build_case(settings.recipe(0, (("no such body",),)))
+    assert np.array_equal(np.asarray(nibabel.load(out).dataobj), kept.labels.data)
