@@ -47,13 +47,14 @@ def case_files(case: Case, painters: Painters, schemes: Iterable[str] = ()) -> d
 
 
 def case_facts(case: Case) -> dict[str, Any]:
-    """Return what ``case.json`` tells beside the files: recipe, measures, checks, hashes of the bare arrays."""
+    """Return what ``case.json`` tells beside the files: recipe, measures, checks, dose, hashes of the bare arrays."""
     hashes = {name: array_sha256(volume) for name, volume in volumes(case).items()}
     return {
         "recipe": case.recipe.to_dict(),
         "measured": case.measures,
         "checks": [check.to_dict() for check in case.checks],
         "lesions": [finding.to_dict() for finding in case.findings],
+        "dose": {"ctdi_vol_mgy": round(case.recipe.protocol.ctdi_vol_mgy(), 3)},  # an estimate, good to about 20 %
         "arrays": hashes | {"ducts": network_sha256(case.network)},
     }
 

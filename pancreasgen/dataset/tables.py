@@ -42,7 +42,9 @@ def case_row(case: Mapping[str, Any], name: str) -> dict[str, Any]:
         "population": recipe["population"],
         "attempts": len(recipe["attempts"]) + 1,
         "lesion": ", ".join(lesion["kind"] for lesion in recipe["subject"]["lesions"]) or "none",
-        **flat({"subject": recipe["subject"], "protocol": scan, "measured": case["measured"]}),
+        **flat(
+            {"subject": recipe["subject"], "protocol": scan, "dose": case.get("dose", {}), "measured": case["measured"]}
+        ),
         **{f"sha256.{key}": value for key, value in case["arrays"].items()},
     }
 

@@ -2,21 +2,21 @@
 
 Order of events, as in XCIST (De Man et al., Phys Med Biol 67:194002, 2022): efficiency per energy, blur by the
 aperture, quantum noise, energy-weighted sum, optical cross-talk, electronic noise; then air calibration, −log and
-the water beam-hardening correction. Scatter is not simulated.
+the water beam-hardening correction. Scatter and its correction: pancreasgen.scan.scatter.
 
 The signal of an energy-integrating cell is S = Σ E N(E) with variance Σ E² N(E) (Whiting, SPIE 4682:53, 2002). It is
-drawn as k · Poisson(S/k) with k = Σ E² N / Σ E N, which has that mean and that variance.
+drawn as k · Poisson(S/k) with k = Σ E² N / Σ E N, which has that mean and that variance. A photon-counting detector
+gives every quantum above its threshold the weight 1 instead of E (its signal is then a number of quanta, not keV),
+and has no electronic noise; shared charge and pile-up are not simulated.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
@@ -27,19 +27,25 @@ from pancreasgen.scan.fast import exp_negative, fma
 from pancreasgen.scan.materials import basis_attenuation, energies_kev
 from pancreasgen.scan.project import BLOCK
 from pancreasgen.scan.protocol import Protocol
+from pancreasgen.scan.quanta import draw, normals
+from pancreasgen.scan.scatter import REFERENCE_WATER_MM, add_scatter, group_size, remove_scatter, scatter_kernel
 from pancreasgen.scan.spectrum import aluminium_per_mm, bowtie_mm_al, detector_efficiency, tube_spectrum
 
 # Energies are taken together in groups, narrow where attenuation is steep; the K edge of iodine (33.2 keV) is a border.
 GROUPS_KEV = (10, 22, 26, 30, 34, 37, 40, 44, 48, 52, 56, 60, 65, 70, 76, 83, 91, 100, 111, 124, 138, 151)
 LONGEST_WATER_MM = 1500.0
 STARVED_QUANTA = 0.5  # a reading below half a quantum is read as half a quantum
-_GAUSS_FROM = 40.0  # mean quanta from which Poisson is drawn as a normal distribution
 _TABLE = 1024
 
 
 def aperture_tap(protocol: Protocol) -> float:
-    """Return each neighbour's weight in the three taps that blur like the aperture: width²/24, the same variance."""
-    return protocol.aperture**2 / 24.0
+    """Return the outer weight of the three taps that blur like cell and focal spot: width²/24, the same variance.
+
+    At the isocentre a focal spot of width f is f · (1 − SID / SDD) wide.
+    """
+    far, near = protocol.source_to_detector_mm, protocol.source_to_isocentre_mm
+    focus = protocol.focal_spot_mm * (1.0 - near / far) / (protocol.bin_angle_rad * near)
+    return (protocol.aperture**2 + focus**2) / 24.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +60,8 @@ class Detector:
         floor_kev: Lowest signal that −log sees (bins,) [keV].
         water_mm: Water path for −log = 0, step, 2 step … (bins, 1024) [mm].
         step: Distance of the table's entries in −log.
+        scatter: What each group of bins scatters into each (groups, groups).
+        group_air_kev: Signal of air per group (groups,) [keV].
     """
 
     attenuation: NDArray[np.float32]
@@ -63,6 +71,13 @@ class Detector:
     floor_kev: NDArray[np.float32]
     water_mm: NDArray[np.float32]
     step: float
+    scatter: NDArray[np.float32]
+    group_air_kev: NDArray[np.float32]
+
+
+def counts(protocol: Protocol) -> bool:
+    """Return whether the detector counts quanta instead of summing their energy."""
+    return protocol.detector == "photon-counting"
 
 
 def air_quanta(protocol: Protocol) -> NDArray[np.float64]:
@@ -70,7 +85,7 @@ def air_quanta(protocol: Protocol) -> NDArray[np.float64]:
 
     Fluence at 1 m × (1 m / source-to-detector)² × mAs per view × area of a cell × bowtie × efficiency.
     """
-    spectrum = tube_spectrum(protocol.kvp, protocol.filtration_mm_al)
+    spectrum = tube_spectrum(protocol.kvp, protocol.filtration_mm_al, protocol.filtration_mm_sn)
     far = protocol.source_to_detector_mm
     cell_mm2 = protocol.bin_angle_rad * far * protocol.row_mm * far / protocol.source_to_isocentre_mm
     bowtie = bowtie_mm_al(
@@ -79,7 +94,8 @@ def air_quanta(protocol: Protocol) -> NDArray[np.float64]:
         protocol.bowtie_diameter_mm,
         protocol.bowtie_strength,
     )
-    counted = spectrum * detector_efficiency(protocol.scintillator_mm, protocol.efficiency)
+    counted = spectrum * detector_efficiency(protocol.scintillator_mm, protocol.efficiency, counts(protocol))
+    counted *= energies_kev() >= protocol.threshold_kev
     counted *= (1000.0 / far) ** 2 * protocol.mas / protocol.num_views * cell_mm2
     result: NDArray[np.float64] = counted * np.exp(-aluminium_per_mm() * bowtie[:, None])
     return result
@@ -89,6 +105,8 @@ def prepare_detector(protocol: Protocol) -> Detector:
     """Return the tables of a protocol's detector."""
     energy, quanta = energies_kev(), air_quanta(protocol)
     group = np.searchsorted(GROUPS_KEV, energy, side="right") - 1
+    if counts(protocol):
+        energy = np.ones_like(energy)
     one_hot = (group[:, None] == np.arange(len(GROUPS_KEV) - 1)).astype(np.float64)
     used = (one_hot * (quanta * energy).sum(axis=0)[:, None]).sum(axis=0) > 0.0
     one_hot = one_hot[:, used]
@@ -102,6 +120,9 @@ def prepare_detector(protocol: Protocol) -> Detector:
     minus_log = np.log(air[:, None] / behind)
     for side in (aperture_tap(protocol), protocol.crosstalk):
         _three_taps(air[:, None], side)
+    kernel = scatter_kernel(protocol, signal.sum(axis=1), _behind_cylinder(signal, attenuation[0], protocol))
+    size = group_size(protocol.num_bins)
+    groups = np.array([signal.sum(axis=1)[k : k + size].mean() for k in range(0, protocol.num_bins, size)])
     step = float(np.log(air / floor).max() * 1.01 / (_TABLE - 1))
     wanted = step * np.arange(_TABLE)
     table = np.stack([np.interp(wanted, row, water) for row in minus_log])
@@ -113,24 +134,23 @@ def prepare_detector(protocol: Protocol) -> Detector:
         floor_kev=_single(floor),
         water_mm=_single(table),
         step=step,
+        scatter=kernel,
+        group_air_kev=_single(groups),
     )
+
+
+def _behind_cylinder(
+    signal: NDArray[np.float64], water: NDArray[np.float64], protocol: Protocol
+) -> NDArray[np.float64]:
+    """Return the signal of each bin behind the centred water cylinder that scatter is stated for (bins,) [keV]."""
+    offset = protocol.source_to_isocentre_mm * np.sin(protocol.bin_angles_rad())
+    path = 2.0 * np.sqrt(np.clip((REFERENCE_WATER_MM / 2.0) ** 2 - offset**2, 0.0, None))
+    behind: NDArray[np.float64] = (signal * np.exp(-path[:, None] * water / 10.0)).sum(axis=1)
+    return behind
 
 
 def _single(array: NDArray[np.float64]) -> NDArray[np.float32]:
     return lock(np.ascontiguousarray(array, dtype=np.float32))
-
-
-@njit(cache=True, inline="always")
-def poisson_of_normal(mean: float, normal: float) -> float:
-    """Return the Poisson number at the quantile of a standard normal number; for means up to about 100."""
-    left = 0.5 * math.erfc(-normal / math.sqrt(2.0))
-    term = math.exp(-mean)
-    total, count = term, 0
-    while total < left and count < 1000:
-        count += 1
-        term *= mean / count
-        total += term
-    return float(count)
 
 
 @njit(cache=True, inline="always")
@@ -166,59 +186,56 @@ def _expect(signal: Any, square: Any, lines: Any, view: Any, tables: Any) -> Non
 
 
 @njit(cache=True, inline="always")
-def _draw(signal: Any, square: Any, quantum: Any) -> None:
-    """Replace expected signals by drawn ones. quantum: standard normal (rows, bins)."""
-    for k in range(signal.shape[0]):
-        for z in range(quantum.shape[0]):
-            mean, normal = signal[k, z], quantum[z, k]
-            size = square[k, z] / mean
-            if mean > np.float32(_GAUSS_FROM) * size:
-                signal[k, z] = mean + np.float32(math.sqrt(square[k, z])) * normal
-            else:
-                signal[k, z] = np.float32(size * poisson_of_normal(mean / size, normal))
+def _scale(values: Any, current: Any) -> None:
+    """Multiply (bins, rows) by the tube current of each row."""
+    for k in range(values.shape[0]):
+        for z in range(current.size):
+            values[k, z] *= current[z]
 
 
 @njit(cache=True, parallel=True)
 def _detect(out: Any, lines: Any, tables: Any, curve: Any, blur: Any, noise: Any) -> None:
     """Fill out (views, bins, rows) with water paths [mm]; lines: basis materials, views, bins, rows."""
     air, floor, water, step = curve  # air is calibrated with the same blur as the body
-    aperture, crosstalk, electronic_kev = blur
-    quantum, electronic = noise
+    aperture, crosstalk, electronic_kev, group_air, scatter, scatters, corrects, size = blur
+    quantum, electronic, current = noise
     num_views, num_bins = out.shape[0], out.shape[1]
     for view in prange(num_views):
         signal = np.empty((num_bins, BLOCK), dtype=np.float32)
         square = np.empty((num_bins, BLOCK), dtype=np.float32)
         _expect(signal, square, lines, view, tables)
+        if scatters:
+            add_scatter(signal, square, group_air, scatter, size)
+        _scale(signal, current[view])
+        _scale(square, current[view])
         _three_taps(signal, aperture)
         _three_taps(square, aperture)
         if quantum.shape[0] > 0:
-            _draw(signal, square, quantum[:, view])
+            draw(signal, square, quantum[:, view])
         _three_taps(signal, crosstalk)
         for k in range(num_bins):
             for z in range(BLOCK):
-                value = signal[k, z]
                 if z < electronic.shape[0]:
-                    value += electronic_kev * electronic[z, view, k]
-                place = np.float32(math.log(air[k] / max(value, floor[k]))) / step
+                    signal[k, z] += electronic_kev * electronic[z, view, k]
+                if z < current.shape[1]:
+                    signal[k, z] /= current[view, z]
+        if scatters and corrects:
+            remove_scatter(signal, group_air, scatter, size)
+        for k in range(num_bins):
+            for z in range(BLOCK):
+                place = np.float32(math.log(air[k] / max(signal[k, z], floor[k]))) / step
                 entry = min(max(int(place), 0), water.shape[1] - 2)
                 part = place - np.float32(entry)
                 out[view, k, z] = water[k, entry] + part * (water[k, entry + 1] - water[k, entry])
 
 
-def _normals(chance: Chance, name: str, rows: Sequence[int], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Return standard normal numbers (rows, *shape); each row has its own stream, so blocks do not matter."""
-    numbers = np.empty((len(rows), *shape), dtype=np.float32)
-
-    def fill(i: int) -> None:
-        chance.sub(f"row{rows[i]}").sub(name).generator().standard_normal(dtype=np.float32, out=numbers[i])
-
-    with ThreadPoolExecutor(max_workers=numba.get_num_threads()) as pool:
-        list(pool.map(fill, range(len(rows))))
-    return numbers
-
-
 def detect(
-    lines: NDArray[np.float32], protocol: Protocol, detector: Detector, chance: Chance, rows: Sequence[int]
+    lines: NDArray[np.float32],
+    protocol: Protocol,
+    detector: Detector,
+    chance: Chance,
+    rows: Sequence[int],
+    current: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Return what the scanner believes: the path of water behind every reading.
 
@@ -228,17 +245,22 @@ def detect(
         detector: Its tables, from :func:`prepare_detector`.
         chance: Stage of the noise; row k draws from its stream ``row{k}``.
         rows: Absolute index of the first ``len(rows)`` rows of the block; the rest is padding and gets no noise.
+        current: Tube current of each view in these rows over that of the protocol (views, rows); None for 1.
 
     Returns:
-        Shape (views, bins, 32) [mm of water]; exact for water of any length, noise apart.
+        Shape (views, bins, 32) [mm of water]; exact for water of any length, noise and scatter apart.
     """
     shape = (protocol.num_views, protocol.num_bins)
     noisy = list(rows) if protocol.noise else []
-    quantum = _normals(chance, "quanta", noisy, shape)
-    electronic = _normals(chance, "electronics", noisy, shape)
+    quantum = normals(chance, "quanta", noisy, shape)
+    electronic = normals(chance, "electronics", [] if counts(protocol) else noisy, shape)
+    if current is None:
+        current = np.ones((protocol.num_views, len(rows)), dtype=np.float32)
     out = np.empty((*shape, BLOCK), dtype=np.float32)
     tables = (detector.attenuation * np.float32(0.1), detector.signal_kev, detector.square_kev2)  # per g/cm³ · mm
     curve = (detector.air_kev, detector.floor_kev, detector.water_mm, np.float32(detector.step))
-    blur = np.array([aperture_tap(protocol), protocol.crosstalk, protocol.electronic_noise_kev], dtype=np.float32)
-    _detect(out, lines, tables, curve, (blur[0], blur[1], blur[2]), (quantum, electronic))
+    taps = np.array([aperture_tap(protocol), protocol.crosstalk, protocol.electronic_noise_kev], dtype=np.float32)
+    scatter = (detector.group_air_kev, detector.scatter, protocol.scatter > 0.0, protocol.scatter_correction)
+    blur = (*taps, *scatter, group_size(protocol.num_bins))
+    _detect(out, lines, tables, curve, blur, (quantum, electronic, current))
     return out

@@ -154,6 +154,23 @@ def density_for_hu(composition: Mapping[str, float], hu: float, kev: float = 70.
     return (1.0 + wanted / 1000.0) * _at(basis_attenuation()[0], kev) / _at(mass_attenuation(composition), kev)
 
 
+def _mineral_hu(hu: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what of CT numbers is bone mineral's [HU]."""
+    low, high = MINERAL_HU
+    share = np.clip((hu - low) / (high - low), 0.0, 1.0)
+    return share * share * (3.0 - 2.0 * share) * (hu - low)
+
+
+def mineral_g_cm3(hu: NDArray[np.float32], kev: float = 70.0) -> NDArray[np.float32]:
+    """Return the bone mineral that :func:`from_hu` reads from CT numbers, shape of hu [g/cm³].
+
+    >>> round(float(mineral_g_cm3(np.array([1000.0], dtype=np.float32))[0]), 2)
+    0.55
+    """
+    mineral_hu_per_g_cm3 = 1000.0 * _at(basis_attenuation()[1], kev) / _at(basis_attenuation()[0], kev)
+    return np.asarray(_mineral_hu(np.minimum(hu, HIGHEST_HU)) / mineral_hu_per_g_cm3, dtype=np.float32)
+
+
 def from_hu(volume: Volume, kev: float = 70.0) -> Volume:
     """Return the basis densities of a foreign CT volume, so that the scanner can scan it again.
 
@@ -177,9 +194,7 @@ def from_hu(volume: Volume, kev: float = 70.0) -> Volume:
     if not np.isfinite(volume.data).all():
         raise BadInputError("the CT volume holds NaN or infinity", "fill empty voxels with −1000 HU")
     hu = np.clip(volume.data, AIR_HU, HIGHEST_HU).astype(np.float32)
-    low, high = MINERAL_HU
-    share = np.clip((hu - low) / (high - low), 0.0, 1.0)
-    mineral_hu = share * share * (3.0 - 2.0 * share) * (hu - low)
+    mineral_hu = _mineral_hu(hu)
     mineral_hu_per_g_cm3 = 1000.0 * _at(basis_attenuation()[1], kev) / _at(basis_attenuation()[0], kev)
     densities = np.zeros((3, *hu.shape), dtype=np.float32)
     densities[0] = (hu - mineral_hu) / 1000.0 + 1.0

@@ -42,7 +42,19 @@ RANGES: Mapping[str, tuple[float, float, str]] = {
     "electronic_noise_kev": (0, 10_000, "keV"),
     "pitch": (0, 1.5, ""),
     "detector_rows": (1, 320, ""),
+    "focal_spot_mm": (0, 3, "mm"),
+    "filtration_mm_sn": (0, 2, "mm Sn"),
+    "threshold_kev": (0, 60, "keV"),
+    "scatter": (0, 1, "of the primary"),
+    "modulation": (0, 1, ""),
+    "second_kvp": (0, 140, "kV"),
+    "second_mas": (0, 2000, "mAs per rotation"),
+    "second_filtration_mm_sn": (0, 2, "mm Sn"),
+    "mono_kev": (40, 140, "keV"),
+    "breathing_mm": (0, 30, "mm"),
+    "slab_mm": (1, 200, "mm"),
 }
+DETECTORS = ("scintillator", "photon-counting")
 BODY_CTDI_RATIO = 0.29  # CTDIw of the 32 cm phantom over free air at the isocentre; ImPACT scanner data, recalled
 
 
@@ -71,12 +83,26 @@ class Protocol:
         fov_mm: Width of the image [mm].
         scintillator_mm: Thickness of the gadolinium oxysulphide [mm].
         efficiency: Share of the detector's face that is sensitive.
-        aperture: Width over which a bin averages, in bins (focal spot and cell together).
+        aperture: Width over which a bin averages, in bins: its cell, and the focal spot unless that is given apart.
         crosstalk: Share of a cell's light that each neighbour gets.
         electronic_noise_kev: Standard deviation of one reading's electronic noise [keV].
         noise: Whether quantum and electronic noise are on.
         pitch: Table feed in a turn over the height of all rows; 0 for a table that stands, row by row without a cone.
         detector_rows: Rows that a helical scan reads at once.
+        focal_spot_mm: Width of the focal spot; it blurs at the isocentre by (1 − SID/SDD) of that [mm].
+        filtration_mm_sn: Tin filter behind the aluminium [mm Sn].
+        detector: One of DETECTORS: light of a scintillator is summed, or quanta are counted in cadmium telluride.
+        threshold_kev: Energy from which a quantum is counted; for photon counting [keV].
+        scatter: Scatter over primary behind 300 mm of water; 0 for none.
+        scatter_correction: Whether expected scatter is subtracted.
+        modulation: Strength with which the tube current follows the body's attenuation: 0 not, ½ for the least noise.
+        bone_correction: Whether the beam hardening of bone is corrected.
+        second_kvp: Tube voltage of the other spectrum of a dual-energy scan; 0 for a single one [kV].
+        second_mas: Its current × time of one rotation [mAs].
+        second_filtration_mm_sn: Its tin filter [mm Sn].
+        mono_kev: Energy of the virtual monoenergetic image of a dual-energy scan [keV].
+        breathing_mm: Standard deviation of the body's shift along z from slab to slab; 0 for a held breath [mm].
+        slab_mm: Height of what one rotation sees, where the body stands still [mm].
 
     Raises:
         UsageError: If a value is outside its range; the message names the range.
@@ -108,6 +134,20 @@ class Protocol:
     noise: bool = True
     pitch: float = 0.0
     detector_rows: int = 1
+    focal_spot_mm: float = 0.0
+    filtration_mm_sn: float = 0.0
+    detector: str = DETECTORS[0]
+    threshold_kev: float = 0.0
+    scatter: float = 0.0
+    scatter_correction: bool = True
+    modulation: float = 0.0
+    bone_correction: bool = False
+    second_kvp: float = 0.0
+    second_mas: float = 0.0
+    second_filtration_mm_sn: float = 0.0
+    mono_kev: float = 70.0
+    breathing_mm: float = 0.0
+    slab_mm: float = 40.0
 
     def __post_init__(self) -> None:
         for name, (low, high, unit) in RANGES.items():
@@ -123,8 +163,19 @@ class Protocol:
             raise unknown_name("phase", self.phase, PHASES)
         if self.kernel not in KERNELS:
             raise unknown_name("kernel", self.kernel, list(KERNELS))
-        if not isinstance(self.noise, bool):
-            raise UsageError(f"noise must be true or false, not {self.noise!r}")
+        if self.detector not in DETECTORS:
+            raise unknown_name("detector", self.detector, list(DETECTORS))
+        for name in ("noise", "scatter_correction", "bone_correction"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} must be true or false, not {getattr(self, name)!r}")
+        if self.second_kvp and (self.second_kvp not in TUBE_VOLTAGES_KV or self.second_mas < 1.0):
+            voltages = ", ".join(map(str, TUBE_VOLTAGES_KV))
+            raise UsageError(
+                f"a dual-energy scan wants second_kvp from {voltages} and second_mas from 1, "
+                f"not {self.second_kvp:g} kV and {self.second_mas:g} mAs"
+            )
+        if self.second_kvp and self.bone_correction:
+            raise UsageError("bone_correction is not for two spectra: their mixed image has no beam hardening")
         if self.source_to_detector_mm <= self.source_to_isocentre_mm:
             raise UsageError("source_to_detector_mm must exceed source_to_isocentre_mm: the body stands between")
         for name in ("slice_thickness_mm", "slice_increment_mm"):
@@ -169,13 +220,26 @@ class Protocol:
     def ctdi_vol_mgy(self) -> float:
         """Return an estimate of CTDIvol [mGy], 32 cm body phantom, at the protocol's pitch (1 if it has none).
 
-        Air kerma of the central ray at the isocentre × mAs × 0.29, the ratio of CTDIw to free air. Good to about 20 %.
+        Air kerma of the central ray at the isocentre × mAs × 0.29, the ratio of CTDIw to free air; both spectra of a
+        dual-energy scan together. Good to about 20 %.
 
         >>> 8.0 < load_protocol("portal-venous").ctdi_vol_mgy() < 11.0
         True
         """
-        at_1_m = air_kerma_mgy(tube_spectrum(self.kvp, self.filtration_mm_al))
-        return BODY_CTDI_RATIO * at_1_m * (1000.0 / self.source_to_isocentre_mm) ** 2 * self.mas / (self.pitch or 1.0)
+        at_1_m = air_kerma_mgy(tube_spectrum(self.kvp, self.filtration_mm_al, self.filtration_mm_sn)) * self.mas
+        dose = BODY_CTDI_RATIO * at_1_m * (1000.0 / self.source_to_isocentre_mm) ** 2 / (self.pitch or 1.0)
+        return dose + self.second().ctdi_vol_mgy() if self.second_kvp else dose
+
+    def second(self) -> Protocol:
+        """Return the other spectrum of a dual-energy scan as a protocol of its own."""
+        return dataclasses.replace(
+            self,
+            kvp=self.second_kvp,
+            mas=self.second_mas,
+            filtration_mm_sn=self.second_filtration_mm_sn,
+            second_kvp=0.0,
+            second_mas=0.0,
+        )
 
     def quick(self) -> Protocol:
         """Return the same scanner with coarse numbers: 128 × 128 pixels, 240 views, 256 bins, slices of 5 mm."""

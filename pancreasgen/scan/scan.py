@@ -12,17 +12,15 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from pancreasgen.base.chance import Chance
-from pancreasgen.base.checks import frozen_array, lock, unknown_name
+from pancreasgen.base.checks import frozen_array, lock
 from pancreasgen.base.errors import BadInputError, UsageError
 from pancreasgen.base.grid import Grid, Quantity, Volume
-from pancreasgen.scan.detect import Detector, detect, prepare_detector
-from pancreasgen.scan.materials import BASIS
-from pancreasgen.scan.operator import METHODS, row_blocks
-from pancreasgen.scan.project import BLOCK, Plane, fan_geometry, project_rays
+from pancreasgen.scan.bench import first_row_mm, isocentre_mm, lay, measure_rows, num_rows, rows_per_step
+from pancreasgen.scan.hardening import correct_bone
+from pancreasgen.scan.operator import row_blocks
+from pancreasgen.scan.project import BLOCK, Plane
 from pancreasgen.scan.protocol import Protocol
 from pancreasgen.scan.reconstruct import reconstruct
-from pancreasgen.scan.rows import RowTaps, gather_rows
-from pancreasgen.scan.tree import Tree
 from pancreasgen.scan.truncation import reconstruct_whole
 
 Progress = Callable[[float], None]
@@ -49,101 +47,6 @@ class Sinogram:
         object.__setattr__(self, "data", frozen_array(self.data, "the sinogram", shape, "f4"))
 
 
-def _isocentre_mm(grid: Grid) -> tuple[float, float]:
-    """Return the middle of a grid in x and y: the patient is centred on the image."""
-    middle = [grid.origin_mm[axis] + (grid.shape[axis] - 1) / 2.0 * grid.spacing_mm[axis] for axis in (0, 1)]
-    return middle[0], middle[1]
-
-
-def _rows_per_step(grid: Grid, protocol: Protocol) -> int:
-    """Return the rows from one slice of the image to the next."""
-    rows = grid.spacing_mm[2] / protocol.row_mm
-    if round(rows) < 1 or abs(rows - round(rows)) > 1e-6:
-        raise UsageError(
-            f"slices must be a whole number of rows of {protocol.row_mm:g} mm apart, not {grid.spacing_mm[2]:g} mm",
-            "give the image grid a multiple of row_mm as its z spacing",
-        )
-    return round(rows)
-
-
-def first_row_mm(image_grid: Grid, protocol: Protocol) -> float:
-    """Return z of row 0, the lowest row of the lowest slice [mm]."""
-    return image_grid.origin_mm[2] - (protocol.rows_per_slice - 1) / 2.0 * protocol.row_mm
-
-
-def num_rows(image_grid: Grid, protocol: Protocol) -> int:
-    """Return the number of rows that the slices of an image need."""
-    return (image_grid.shape[2] - 1) * _rows_per_step(image_grid, protocol) + protocol.rows_per_slice
-
-
-def _body_box(materials: Volume) -> tuple[slice, slice]:
-    """Return the x and y slices that hold all matter, with a border of one pixel where the grid has one."""
-    data, slices = materials.data, []
-    filled = np.zeros(data.shape[1:3], dtype=bool)
-    for channel in data:
-        filled |= channel.any(axis=2)
-    for axis in (1, 0):
-        where = np.flatnonzero(filled.any(axis=axis))
-        low, high = (int(where[0]), int(where[-1])) if where.size else (0, 0)
-        slices.append(slice(max(low - 1, 0), high + 2))
-    return slices[0], slices[1]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Bench:
-    """A body on the table: what stays the same from block to block."""
-
-    materials: Volume
-    box: tuple[slice, slice]
-    plane: Plane
-    protocol: Protocol
-    projector: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    detector: Detector
-    chance: Chance
-    row_zero_mm: float
-
-
-def _lay(materials: Volume, protocol: Protocol, image_grid: Grid, chance: Chance, method: str) -> _Bench:
-    if materials.quantity is not Quantity.DENSITY or materials.data.shape[0] != len(BASIS):
-        raise BadInputError(
-            f"the scanner wants densities of {', '.join(BASIS)}, not {materials.quantity.value}",
-            "CT numbers become densities with pancreasgen.scan.materials.from_hu",
-        )
-    grid, box = materials.grid, _body_box(materials)
-    nx, ny = (len(range(*part.indices(n))) for part, n in zip(box, grid.shape, strict=False))
-    centre = _isocentre_mm(image_grid)
-    whole = Plane.of(grid, centre)
-    dx, dy = whole.spacing_mm
-    # One empty pixel all round, so that the outermost pixels of the body end in nothing and not at a cliff.
-    first = (whole.first_mm[0] + (box[0].start - 1) * dx, whole.first_mm[1] + (box[1].start - 1) * dy)
-    plane = Plane((nx + 2, ny + 2), (dx, dy), first)
-    rays = fan_geometry(protocol).rays()
-    if method not in METHODS:
-        raise unknown_name("method", method, METHODS)
-    projector = Tree.of(plane, rays).forward() if method == "fast" else lambda block: project_rays(block, plane, rays)
-    return _Bench(
-        materials,
-        box,
-        plane,
-        protocol,
-        projector,
-        prepare_detector(protocol),
-        chance,
-        first_row_mm(image_grid, protocol),
-    )
-
-
-def _block(bench: _Bench, rows: range) -> NDArray[np.float32]:
-    """Return the densities at the middle of each row, laid out for the projector (3, ny, nx, 32)."""
-    z_mm = bench.row_zero_mm + np.arange(rows.start, rows.stop, dtype=np.float64) * bench.protocol.row_mm
-    return gather_rows(bench.materials.data, RowTaps.of(z_mm, bench.materials.grid), BLOCK, bench.box)
-
-
-def _measure(bench: _Bench, rows: range) -> NDArray[np.float32]:
-    """Return the water paths of up to 32 rows (views, bins, 32) [mm]; columns past ``len(rows)`` are padding."""
-    return detect(bench.projector(_block(bench, rows)), bench.protocol, bench.detector, bench.chance, rows)
-
-
 @njit(cache=True, parallel=True)
 def _average(sums: Any, measured: Any, rows: Any, plan: Any) -> None:
     """Add measured rows to the slices that hold them; slice k of the block holds rows first + k·step … + thickness.
@@ -164,7 +67,7 @@ def _slice_blocks(
     protocol: Protocol, image_grid: Grid, rows_of: Callable[[range], NDArray[np.float32]], progress: Progress | None
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield (first slice, averaged sinogram of 32 slices); rows are always added in rising order."""
-    step, thickness, total = _rows_per_step(image_grid, protocol), protocol.rows_per_slice, image_grid.shape[2]
+    step, thickness, total = rows_per_step(image_grid, protocol), protocol.rows_per_slice, image_grid.shape[2]
     for start in range(0, total, BLOCK):
         slices = min(BLOCK, total - start)
         first, count = start * step, (slices - 1) * step + thickness
@@ -191,6 +94,9 @@ def _image(
         stop = min(start + BLOCK, image_grid.shape[2])
         # a body may be wider than the fan
         image = reconstruct_whole(sinogram, plane, protocol, partial(reconstruct, method=method))
+        if protocol.bone_correction:
+            sinogram = correct_bone(sinogram, image, plane, protocol, method)
+            image = reconstruct_whole(sinogram, plane, protocol, partial(reconstruct, method=method))
         data[:, :, start:stop] = image[:, :, : stop - start].transpose(1, 0, 2)
     if progress is not None:
         progress(1.0)
@@ -226,9 +132,9 @@ def scan(
         BadInputError: If materials are not three basis densities.
         UsageError: If the z spacing does not fit the rows, or the method is unknown.
     """
-    bench = _lay(materials, protocol, image_grid, chance, method)
-    plane = Plane.of(image_grid, _isocentre_mm(image_grid))
-    return _image(protocol, image_grid, plane, lambda rows: _measure(bench, rows), progress, method)
+    bench = lay(materials, protocol, image_grid, chance, method)
+    plane = Plane.of(image_grid, isocentre_mm(image_grid))
+    return _image(protocol, image_grid, plane, lambda rows: measure_rows(bench, rows), progress, method)
 
 
 def measure(
@@ -240,15 +146,15 @@ def measure(
     method: str = "fast",
 ) -> Sinogram:
     """Return the measurements that :func:`scan` reconstructs; arguments and errors are the same."""
-    bench = _lay(materials, protocol, image_grid, chance, method)
-    _rows_per_step(image_grid, protocol)
+    bench = lay(materials, protocol, image_grid, chance, method)
+    rows_per_step(image_grid, protocol)
     count = num_rows(image_grid, protocol)
     data = np.empty((protocol.num_views, protocol.num_bins, count), dtype=np.float32)
     for rows in row_blocks(count):
-        data[:, :, rows.start : rows.stop] = _measure(bench, rows)[:, :, : len(rows)]
+        data[:, :, rows.start : rows.stop] = measure_rows(bench, rows)[:, :, : len(rows)]
         if progress is not None:
             progress(rows.stop / count)
-    return Sinogram(lock(data), protocol, _isocentre_mm(image_grid), bench.row_zero_mm)
+    return Sinogram(lock(data), protocol, isocentre_mm(image_grid), first_row_mm(image_grid, protocol))
 
 
 def reconstruct_sinogram(

@@ -19,6 +19,9 @@ from pancreasgen.scan.materials import energies_kev, mass_attenuation
 
 TUBE_VOLTAGES_KV = (70, 80, 90, 100, 110, 120, 130, 140)
 ALUMINIUM_G_CM3 = 2.699
+TIN_G_CM3 = 7.31
+CDTE_G_CM3 = 5.85  # cadmium telluride, of photon-counting detectors
+CDTE = {"Cd": 0.46837, "Te": 0.53163}
 GOS_G_CM3 = 7.34  # Gd₂O₂S, the scintillator of most CT detectors
 GOS = {"Gd": 0.83078, "O": 0.08453, "S": 0.08469}
 KEV_PER_G_IN_MGY = 1.602176634e-10  # 1 keV absorbed per gram, in mGy
@@ -36,12 +39,13 @@ def aluminium_per_mm() -> NDArray[np.float64]:
     return mass_attenuation({"Al": 1.0}) * ALUMINIUM_G_CM3 / 10.0
 
 
-def tube_spectrum(kvp: float, filtration_mm_al: float = 0.0) -> NDArray[np.float64]:
+def tube_spectrum(kvp: float, filtration_mm_al: float = 0.0, filtration_mm_sn: float = 0.0) -> NDArray[np.float64]:
     """Return the fluence of the tube behind its flat filter.
 
     Args:
         kvp: Tube voltage, one of TUBE_VOLTAGES_KV [kV].
         filtration_mm_al: Thickness of the filter, inherent filtration included [mm Al].
+        filtration_mm_sn: Thickness of a further filter of tin [mm Sn].
 
     Returns:
         Shape (141,): photons per mm² per mAs in each bin of 1 keV, 1 m from the focus.
@@ -55,7 +59,9 @@ def tube_spectrum(kvp: float, filtration_mm_al: float = 0.0) -> NDArray[np.float
     """
     if kvp not in TUBE_VOLTAGES_KV:
         raise UsageError(f"the tube voltage must be one of {', '.join(map(str, TUBE_VOLTAGES_KV))} kV, not {kvp}")
-    return _table()[f"kv{int(kvp)}"] * np.exp(-aluminium_per_mm() * filtration_mm_al)
+    stopped = aluminium_per_mm() * filtration_mm_al
+    stopped = stopped + mass_attenuation({"Sn": 1.0}) * TIN_G_CM3 / 10.0 * filtration_mm_sn
+    return _table()[f"kv{int(kvp)}"] * np.exp(-stopped)
 
 
 def mean_energy_kev(spectrum: NDArray[np.float64]) -> float:
@@ -115,12 +121,13 @@ def bowtie_mm_al(
     return strength * (2.0 * radius - path) * (water_per_mm / aluminium_per_mm()[at_70])
 
 
-def detector_efficiency(scintillator_mm: float, efficiency: float) -> NDArray[np.float64]:
+def detector_efficiency(scintillator_mm: float, efficiency: float, counting: bool = False) -> NDArray[np.float64]:
     """Return the probability η(E) that a photon which meets the detector is counted; its signal is then its energy E.
 
     Args:
-        scintillator_mm: Thickness of the gadolinium oxysulphide [mm].
+        scintillator_mm: Thickness of the gadolinium oxysulphide, or of the cadmium telluride [mm].
         efficiency: Share of the detector's face that is sensitive, 0 to 1.
+        counting: Whether the detector is cadmium telluride.
 
     Returns:
         η(E) = efficiency · (1 − exp(−μ t)), shape (141,).
@@ -128,5 +135,6 @@ def detector_efficiency(scintillator_mm: float, efficiency: float) -> NDArray[np
     >>> bool(detector_efficiency(1.4, 0.8)[60] > 0.78)
     True
     """
-    stopped = -np.expm1(-mass_attenuation(GOS) * GOS_G_CM3 / 10.0 * scintillator_mm)
+    matter, density = (CDTE, CDTE_G_CM3) if counting else (GOS, GOS_G_CM3)
+    stopped = -np.expm1(-mass_attenuation(matter) * density / 10.0 * scintillator_mm)
     return efficiency * stopped

@@ -3,10 +3,11 @@ import pytest
 from scipy import stats
 
 from pancreasgen.base.chance import Chance
-from pancreasgen.scan.detect import air_quanta, detect, poisson_of_normal, prepare_detector
+from pancreasgen.scan.detect import air_quanta, detect, prepare_detector
 from pancreasgen.scan.materials import basis_attenuation, energies_kev
 from pancreasgen.scan.project import BLOCK
 from pancreasgen.scan.protocol import Protocol
+from pancreasgen.scan.quanta import poisson_of_normal
 from tests.scan.bodies import small
 
 CHANCE = Chance(5, 0, "noise")
@@ -92,6 +93,19 @@ def test_poisson_by_quantile_has_poissons_law(mean: float) -> None:
     observed = np.histogram(counts, [-1, *(edges + 0.5), 10_000])[0]
     wanted = np.diff(np.concatenate([[0.0], stats.poisson.cdf(edges, mean), [1.0]])) * counts.size
     assert stats.chisquare(observed, wanted).pvalue > 0.001
+
+
+def test_the_focal_spot_blurs_by_the_geometry() -> None:
+    """A sliver of water spreads with variance (aperture² + focus²)/12 in bins, focus = f (1 − SID/SDD)."""
+    protocol = small(crosstalk=0.0, focal_spot_mm=1.2, num_bins=736)
+    lines = lines_of(protocol, 0.0)
+    lines[0, :, 368] = 1.0
+    got = detect(lines, protocol, prepare_detector(protocol), CHANCE, range(BLOCK))[0, 360:377, 0].astype(np.float64)
+    place = np.arange(-8, 9)
+    bin_mm = protocol.bin_angle_rad * protocol.source_to_isocentre_mm
+    focus = 1.2 * (1.0 - protocol.source_to_isocentre_mm / protocol.source_to_detector_mm) / bin_mm
+    wanted = (protocol.aperture**2 + focus**2) / 12.0
+    assert (got * place**2).sum() / got.sum() == pytest.approx(wanted, rel=0.05)
 
 
 def test_starved_readings_are_finite() -> None:

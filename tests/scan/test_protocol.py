@@ -8,11 +8,21 @@ from pancreasgen.base.errors import BadInputError, UsageError
 from pancreasgen.catalogue import entries, entry_text
 from pancreasgen.scan.protocol import RANGES, Protocol, load_protocol
 
-NAMES = ("delayed", "low-dose", "pancreatic", "portal-venous", "thick", "thin", "unenhanced")
+NAMES = (
+    "delayed",
+    "dual-energy",
+    "low-dose",
+    "pancreatic",
+    "photon-counting",
+    "portal-venous",
+    "thick",
+    "thin",
+    "unenhanced",
+)
 
 
 def test_the_catalogue_holds_the_promised_protocols() -> None:
-    """All seven protocols exist."""
+    """All nine protocols exist."""
     assert set(NAMES) <= set(entries("protocol"))
 
 
@@ -39,6 +49,30 @@ def test_a_value_out_of_range_names_the_range(name: str) -> None:
     """Above its range every number is refused by its name."""
     with pytest.raises(UsageError, match=name):
         dataclasses.replace(load_protocol("thick"), **{name: RANGES[name][1] * 1.5 + 1.0})
+
+
+def test_both_spectra_of_a_dual_energy_scan_count() -> None:
+    """The CTDIvol of a dual-energy scan is the sum of two, alike within a tenth, about 10 mGy in all."""
+    both = load_protocol("dual-energy")
+    second = both.second()
+    first = dataclasses.replace(both, second_kvp=0.0, second_mas=0.0)
+    assert both.ctdi_vol_mgy() == pytest.approx(first.ctdi_vol_mgy() + second.ctdi_vol_mgy())
+    assert first.ctdi_vol_mgy() == pytest.approx(second.ctdi_vol_mgy(), rel=0.1)
+    assert 9.0 < both.ctdi_vol_mgy() < 11.0
+
+
+def test_dual_energy_wants_a_voltage_and_a_current() -> None:
+    """A second voltage without a table, or without a current, is refused with both numbers."""
+    with pytest.raises(UsageError, match="second_kvp from 70"):
+        dataclasses.replace(load_protocol("thick"), second_kvp=125, second_mas=100)
+    with pytest.raises(UsageError, match="140 kV and 0 mAs"):
+        dataclasses.replace(load_protocol("thick"), second_kvp=140)
+
+
+def test_two_spectra_need_no_bone_correction() -> None:
+    """Bone correction of a dual-energy scan is refused with the reason."""
+    with pytest.raises(UsageError, match="no beam hardening"):
+        dataclasses.replace(load_protocol("dual-energy"), bone_correction=True)
 
 
 def test_infinite_dose_is_refused() -> None:
