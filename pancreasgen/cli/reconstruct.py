@@ -31,6 +31,8 @@ class Millimetres(click.ParamType[float]):
 @click.argument("sinogram", type=click.Path(path_type=Path, readable=False), metavar="SINOGRAM")
 @options.out("CT to write, .nii.gz")
 @click.option("--kernel", metavar="NAME", help="Kernel.  [default: as scanned]")
+@click.option("--reconstruction", metavar="NAME", help="fbp or iterative.  [default: as scanned]")
+@click.option("--strength", type=float, help="Share of the noise that iterative takes away, 0 to 0.8.")
 @click.option("--thickness", type=Millimetres(), help="Slice thickness, a whole number of rows.")
 @click.option("--increment", type=Millimetres(), help="Distance of slices, a whole number of rows.")
 @click.option("--fov", type=Millimetres(), help="Width of the square image.")
@@ -39,8 +41,9 @@ class Millimetres(click.ParamType[float]):
 @click.option("--z", "heights", type=Millimetres(), nargs=2, metavar="LOW HIGH", help="Where slices may lie.")
 @options.quiet()
 def command(
-    sinogram: Path, out: Path, kernel: str | None, thickness: float | None, increment: float | None, fov: float | None,
-    matrix: int | None, centre: tuple[float, float] | None, heights: tuple[float, float] | None, quiet: bool,
+    sinogram: Path, out: Path, kernel: str | None, reconstruction: str | None, strength: float | None,
+    thickness: float | None, increment: float | None, fov: float | None, matrix: int | None,
+    centre: tuple[float, float] | None, heights: tuple[float, float] | None, quiet: bool,
 ) -> int:  # fmt: skip
     """Reconstruct a sinogram (.npz, or .json with its .raw) that `scan` wrote: any kernel, slices, region, matrix.
 
@@ -58,7 +61,8 @@ def command(
     wanted_suffix(out, ".nii.gz")
     check_output(out, sinogram)
     measured, own = read_sinogram(sinogram)
-    protocol, grid = planned(measured, own, Wish(kernel, thickness, increment, fov, matrix, centre, heights))
+    wish = Wish(kernel, thickness, increment, fov, matrix, centre, heights, reconstruction, strength)
+    protocol, grid = planned(measured, own, wish)
     for text in about_cut(measured) + about_views(protocol, grid):
         click.echo(f"warning: {text}", err=True)
     announce_compilation(quiet)
@@ -67,6 +71,7 @@ def command(
     write_output(out, nifti_bytes(image))
     if not quiet:
         x, y, z = grid.shape
+        how = f", iterative, strength {protocol.strength:g}" if protocol.reconstruction == "iterative" else ""
         size = " × ".join(f"{s:.3g}" for s in grid.spacing_mm)
-        click.echo(f"{out}: {x} × {y} × {z} voxels of {size} mm, kernel {protocol.kernel}")
+        click.echo(f"{out}: {x} × {y} × {z} voxels of {size} mm, kernel {protocol.kernel}{how}")
     return 0

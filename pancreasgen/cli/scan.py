@@ -32,6 +32,7 @@ RESULTS = (CT_SUFFIX, ".npz", ".json")
 @click.option("--protocol", default="portal-venous", show_default=True, metavar="NAME|FILE", help="How it is scanned.")
 @click.option("--quick", is_flag=True, help="Fewer views and bins.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="For example protocol.mas=50.")
+@click.option("--reconstruction", metavar="NAME", help="fbp or iterative.  [default: the protocol's]")
 @click.option(
     "--keep", type=click.Choice(["sinogram"]), help="Write the sinogram as well: ct.sinogram.npz beside ct.nii.gz."
 )
@@ -43,7 +44,8 @@ RESULTS = (CT_SUFFIX, ".npz", ".json")
 @options.quiet()
 def command(
     volume: Path, out: Path | None, as_hu: bool, table: Path | None, protocol: str, quick: bool,
-    overrides: tuple[str, ...], keep: str | None, xcist: Path | None, seed: int, quiet: bool,
+    overrides: tuple[str, ...], reconstruction: str | None, keep: str | None, xcist: Path | None,
+    seed: int, quiet: bool,
 ) -> int:  # fmt: skip
     """Scan a volume of HU or labels, from whatever source, in the virtual CT.
 
@@ -61,7 +63,11 @@ def command(
         raise UsageError("say what to make: -o CT.nii.gz, -o SINOGRAM.npz, or --xcist DIR")
     targets = _targets(out, keep)
     _check_targets(targets, volume, table, xcist)
-    scanner = foreign.scanner(protocol, quick, parse_overrides(overrides))
+    changes = parse_overrides(overrides)
+    wanted = changes.setdefault("protocol.reconstruction", reconstruction) if reconstruction is not None else None
+    if wanted != reconstruction:
+        raise UsageError("--reconstruction and --set protocol.reconstruction differ", "give one of them")
+    scanner = foreign.scanner(protocol, quick, changes)
     source, orientation = foreign.read_source(volume, table)
     bench = foreign.lay(source, scanner, seed, str(volume))
     for text in bench.warnings:

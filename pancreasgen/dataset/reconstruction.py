@@ -28,6 +28,8 @@ class Wish:
         matrix: Its pixels along x and y.
         centre_mm: Its middle (x, y) [mm].
         heights_mm: Lowest and highest z that a slice's middle may have [mm].
+        reconstruction: ``fbp`` or ``iterative``.
+        strength: Share of the noise that ``iterative`` takes away.
     """
 
     kernel: str | None = None
@@ -37,6 +39,8 @@ class Wish:
     matrix: int | None = None
     centre_mm: tuple[float, float] | None = None
     heights_mm: tuple[float, float] | None = None
+    reconstruction: str | None = None
+    strength: float | None = None
 
 
 def planned(sinogram: Sinogram, grid: Grid | None, wish: Wish) -> tuple[Protocol, Grid]:
@@ -85,8 +89,10 @@ def _protocol(protocol: Protocol, wish: Wish) -> Protocol:
                 f"the nearest are {nearest} mm",
             )
         changes[field] = value
-    if wish.kernel is not None:
-        changes["kernel"] = wish.kernel
+    wished = (("kernel", wish.kernel), ("reconstruction", wish.reconstruction), ("strength", wish.strength))
+    changes |= {field: value for field, value in wished if value is not None}
+    if wish.strength is not None and changes.get("reconstruction", protocol.reconstruction) != "iterative":
+        raise UsageError("--strength is for the iterative reconstruction", "add --reconstruction iterative")
     with of_group("protocol"):
         return replace(protocol, **changes)  # type: ignore[arg-type]  # each of its own kind
 

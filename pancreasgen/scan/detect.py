@@ -119,7 +119,7 @@ def prepare_detector(protocol: Protocol) -> Detector:
     behind = signal @ np.exp(-attenuation[0][:, None] * water / 10.0)
     minus_log = np.log(air[:, None] / behind)
     for side in (aperture_tap(protocol), protocol.crosstalk):
-        _three_taps(air[:, None], side)
+        three_taps(air[:, None], side)
     kernel = scatter_kernel(protocol, signal.sum(axis=1), _behind_cylinder(signal, attenuation[0], protocol))
     size = group_size(protocol.num_bins)
     groups = np.array([signal.sum(axis=1)[k : k + size].mean() for k in range(0, protocol.num_bins, size)])
@@ -154,7 +154,7 @@ def _single(array: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 @njit(cache=True, inline="always")
-def _three_taps(values: Any, side: Any) -> None:
+def three_taps(values: Any, side: Any) -> None:
     """Blur (bins, rows) along the bins with the taps (side, 1 − 2 side, side), in place; the edge is repeated."""
     rows = values.shape[1]
     before = values[0].copy()
@@ -208,11 +208,11 @@ def _detect(out: Any, lines: Any, tables: Any, curve: Any, blur: Any, noise: Any
             add_scatter(signal, square, group_air, scatter, size)
         _scale(signal, current[view])
         _scale(square, current[view])
-        _three_taps(signal, aperture)
-        _three_taps(square, aperture)
+        three_taps(signal, aperture)
+        three_taps(square, aperture)
         if quantum.shape[0] > 0:
             draw(signal, square, quantum[:, view])
-        _three_taps(signal, crosstalk)
+        three_taps(signal, crosstalk)
         for k in range(num_bins):
             for z in range(BLOCK):
                 if z < electronic.shape[0]:

@@ -20,7 +20,7 @@ from pancreasgen.base.checks import checked_number, unknown_name
 from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid
 from pancreasgen.scan.cone import project_cone, transpose_cone
-from pancreasgen.scan.geometry import ArcCone, ArcFan, Geometry, Parallel
+from pancreasgen.scan.geometry import ArcCone, ArcFan, Geometry, Parallel, Rays
 from pancreasgen.scan.project import BLOCK, Plane, project_rays, transpose_rays
 from pancreasgen.scan.rows import RowTaps, gather_rows, scatter_rows
 from pancreasgen.scan.tree import Tree
@@ -179,6 +179,16 @@ def padded_plane(grid: Grid, isocentre_mm: tuple[float, float]) -> Plane:
     return Plane((nx + 2, ny + 2), (dx, dy), (x0 - dx, y0 - dy))
 
 
+def plane_kernels(plane: Plane, rays: Rays, method: str) -> Kernels:
+    """Return projector and transpose of blocks on a plane whose outermost pixels are empty, by one of METHODS."""
+    if method == "fast":
+        tree = Tree.of(plane, rays)
+        return Kernels(tree.forward, tree.transpose)
+    return Kernels(
+        lambda: lambda block: project_rays(block, plane, rays), lambda: lambda sums: transpose_rays(sums, plane, rays)
+    )
+
+
 def operator(grid: Grid, geometry: Geometry, method: str = "fast", threads: int | None = None) -> Operator:
     """Return the projector of a geometry on a grid.
 
@@ -205,11 +215,5 @@ def operator(grid: Grid, geometry: Geometry, method: str = "fast", threads: int 
         return _cone(grid, geometry, threads)
     if not isinstance(geometry, Parallel | ArcFan):
         raise BadInputError(f"there is no projector for a {type(geometry).__name__}")
-    plane, rays = padded_plane(grid, geometry.isocentre_mm), geometry.rays()
-    if method == "fast":
-        tree = Tree.of(plane, rays)
-        return _stack(grid, geometry, Kernels(tree.forward, tree.transpose), threads)
-    kernels = Kernels(
-        lambda: lambda block: project_rays(block, plane, rays), lambda: lambda sums: transpose_rays(sums, plane, rays)
-    )
-    return _stack(grid, geometry, kernels, threads)
+    plane = padded_plane(grid, geometry.isocentre_mm)
+    return _stack(grid, geometry, plane_kernels(plane, geometry.rays(), method), threads)
