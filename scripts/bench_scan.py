@@ -164,12 +164,17 @@ def abdomen(slices: int) -> Any:
     from pancreasgen.base.grid import Grid, Quantity, Volume
 
     grid = Grid.centred((448, 448, slices), (0.85, 0.85, 2.5), (0.0, 0.0, 0.0))
+    return Volume(on_grid(grid), grid, Quantity.DENSITY)
+
+
+def on_grid(grid: Any) -> NDArray[np.float32]:
+    """Return the densities of the abdomen on a grid."""
     x, y = (axis[:, :, 0] for axis in grid.mesh_mm()[:2])
     data = np.zeros((3, *grid.shape), dtype=np.float32)
     data[0] = (1.03 * (np.hypot(x / 165.0, y / 115.0) < 1.0))[:, :, None]
     data[1] = (0.4 * (np.hypot(x, y + 70.0) < 18.0))[:, :, None]
     data[2] = (0.003 * (np.hypot(x - 20.0, y - 10.0) < 30.0))[:, :, None]
-    return Volume(data, grid, Quantity.DENSITY)
+    return data
 
 
 def measure_chain(repeat: int) -> list[Goal]:
@@ -207,6 +212,31 @@ def measure_whole() -> list[Goal]:
     return [taken.goal("whole scan", 6.0), Goal("its memory", peak, 1.2, "GB")]
 
 
+def measure_twin(repeat: int) -> list[Goal]:
+    """Print the times of the fast twin; return the goals."""
+    from dataclasses import replace
+
+    from pancreasgen.base.chance import Chance
+    from pancreasgen.base.grid import Grid, Quantity, Volume
+    from pancreasgen.scan.protocol import load_protocol
+    from pancreasgen.scan.twin import Twin, twin_scan
+
+    setting, chance = load_protocol("portal-venous"), Chance(1, 0, "noise")
+    grid = setting.image_grid((0.0, 0.0, 0.0), SLICES)
+    fine = Grid.centred((*grid.shape[:2], 2 * SLICES), (*grid.spacing_mm[:2], setting.row_mm), (0.0, 0.0, 0.0))
+    body = Volume(on_grid(fine), fine, Quantity.DENSITY)
+    whole = best_of(lambda: twin_scan(body, setting, grid, chance), repeat)
+    thin = replace(setting, slice_thickness_mm=setting.row_mm, slice_increment_mm=setting.row_mm)
+    twin, box = Twin.of(body, thin, fine), (slice(192, 320), slice(192, 320), slice(0, 128))
+    crop = best_of(lambda: twin.image(chance, box), 2 * repeat)
+    cut = np.ascontiguousarray(body.data[:, 192:320, 192:320, :128])
+    block = Volume(cut, Grid((128, 128, 128), fine.spacing_mm, fine.origin_mm), Quantity.DENSITY)
+    alone = best_of(lambda: twin_scan(block, thin, block.grid, chance), 2 * repeat)
+    print(f"\nfast twin, portal-venous:\n  {PIXELS} × {PIXELS} × {SLICES} {'':<22}{whole}")
+    print(f"  128³ of a body that is laid before  {crop}\n  128³ that is all there is           {alone}", flush=True)
+    return [whole.goal("fast twin", 1.0), crop.goal("a crop of 128³", 0.1), alone.goal("a block of 128³", 0.1)]
+
+
 def print_peers(python: str) -> None:
     """Print the times of the peers for the same slices."""
     beam, image = geometries(1)["parallel"], ellipses()
@@ -230,6 +260,7 @@ def print_peers(python: str) -> None:
 def measure(peers: str | None, repeat: int) -> list[Goal]:
     """Print all figures; return the goals."""
     goals = [*measure_projector(repeat), *measure_fbp(repeat), *measure_chain(repeat), *measure_whole()]
+    goals += measure_twin(repeat)
     if peers:
         print_peers(peers)
     else:

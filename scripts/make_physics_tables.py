@@ -14,7 +14,28 @@ from pathlib import Path
 import numpy as np
 
 FOLDER = Path(__file__).parent.parent / "pancreasgen" / "catalogue" / "physics"
-ELEMENTS = ("H", "C", "N", "O", "F", "Na", "Mg", "Al", "P", "S", "Cl", "K", "Ca", "Fe", "I", "Gd", "Cu", "Sn", "Cd", "Te")
+ELEMENTS = (
+    "H",
+    "C",
+    "N",
+    "O",
+    "F",
+    "Na",
+    "Mg",
+    "Al",
+    "P",
+    "S",
+    "Cl",
+    "K",
+    "Ca",
+    "Fe",
+    "I",
+    "Gd",
+    "Cu",
+    "Sn",
+    "Cd",
+    "Te",
+)
 ENERGY_KEV = np.arange(10, 151)
 TUBE_KV = (70, 80, 90, 100, 110, 120, 130, 140)
 

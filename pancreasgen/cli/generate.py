@@ -17,6 +17,7 @@ EPILOG = "The same command again goes on where the last one stopped; complete ca
 @options.seed()
 @options.out("Folder of the dataset.")
 @options.subject()
+@options.fidelity()
 @click.option("--workers", type=options.Number(1, 1024), help="Processes.  [default: by cores and memory]")
 @click.option(
     "--scheme", "schemes", multiple=True, metavar="NAME", help="Write labels in this scheme as well. Repeatable."
@@ -26,8 +27,8 @@ EPILOG = "The same command again goes on where the last one stopped; complete ca
 @options.quiet()
 def command(
     number: int | None, seed: int, out: Path, population: str | None, grammar: str, protocol: str, quick: bool,
-    overrides: tuple[str, ...], workers: int | None, schemes: tuple[str, ...], keep: tuple[str, ...], only: str | None,
-    quiet: bool,
+    overrides: tuple[str, ...], fidelity: str | None, workers: int | None, schemes: tuple[str, ...],
+    keep: tuple[str, ...], only: str | None, quiet: bool,
 ) -> int:  # fmt: skip
     """Make a dataset: CT images with labels and ducts, a folder per case."""
     from pancreasgen.cli.progress import announce_compilation, progress
@@ -40,7 +41,7 @@ def command(
     indices = chosen(only, number)
     settings = make_settings(
         find_grammar(grammar), seed=seed, population=population, protocol=protocol, quick=quick,
-        overrides=parse_overrides(overrides), schemes=schemes, keep=keep,
+        overrides=options.with_fidelity(parse_overrides(overrides), fidelity), schemes=schemes, keep=keep,
     )  # fmt: skip
     store = open_store(out, settings)
     announce_compilation(quiet)

@@ -75,6 +75,30 @@ def subject() -> Decorator:
     return decorate
 
 
+def fidelity() -> Decorator:
+    """Return the option ``--fidelity``."""
+    return click.option(
+        "--fidelity", type=click.Choice(["full", "fast"]),
+        help="Follow rays, or make a like image in a second, without streaks.  [default: what the protocol says]",
+    )  # fmt: skip
+
+
+def with_fidelity(overrides: dict[str, str], fidelity: str | None) -> dict[str, str]:
+    """Return what ``--set`` gave, and the fidelity if it was given.
+
+    Raises:
+        click.UsageError: If both give it.
+
+    >>> with_fidelity({"protocol.mas": "50"}, "fast")
+    {'protocol.mas': '50', 'protocol.fidelity': 'fast'}
+    """
+    if fidelity is None:
+        return overrides
+    if "protocol.fidelity" in overrides:
+        raise click.UsageError("give either --fidelity or --set protocol.fidelity, not both")
+    return overrides | {"protocol.fidelity": fidelity}
+
+
 def quiet() -> Decorator:
     """Return the option ``-q``."""
     return click.option("-q", "--quiet", is_flag=True, help="Print only errors.")

@@ -31,6 +31,7 @@ RESULTS = (CT_SUFFIX, ".npz", ".json")
 )  # fmt: skip
 @click.option("--protocol", default="portal-venous", show_default=True, metavar="NAME|FILE", help="How it is scanned.")
 @click.option("--quick", is_flag=True, help="Fewer views and bins.")
+@options.fidelity()
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="For example protocol.mas=50.")
 @click.option("--reconstruction", metavar="NAME", help="fbp or iterative.  [default: the protocol's]")
 @click.option(
@@ -44,8 +45,8 @@ RESULTS = (CT_SUFFIX, ".npz", ".json")
 @options.quiet()
 def command(
     volume: Path, out: Path | None, as_hu: bool, table: Path | None, protocol: str, quick: bool,
-    overrides: tuple[str, ...], reconstruction: str | None, keep: str | None, xcist: Path | None,
-    seed: int, quiet: bool,
+    fidelity: str | None, overrides: tuple[str, ...], reconstruction: str | None, keep: str | None,
+    xcist: Path | None, seed: int, quiet: bool,
 ) -> int:  # fmt: skip
     """Scan a volume of HU or labels, from whatever source, in the virtual CT.
 
@@ -67,7 +68,9 @@ def command(
     wanted = changes.setdefault("protocol.reconstruction", reconstruction) if reconstruction is not None else None
     if wanted != reconstruction:
         raise UsageError("--reconstruction and --set protocol.reconstruction differ", "give one of them")
-    scanner = foreign.scanner(protocol, quick, changes)
+    scanner = foreign.scanner(protocol, quick, options.with_fidelity(changes, fidelity))
+    if len(targets) > 1 or (targets and not targets[0].name.endswith(CT_SUFFIX)):
+        scanner.check_measures()
     source, orientation = foreign.read_source(volume, table)
     bench = foreign.lay(source, scanner, seed, str(volume))
     for text in bench.warnings:

@@ -19,6 +19,7 @@ from pancreasgen.network.network import DuctNetwork, Kind
 from pancreasgen.organ.gland import shape_organ
 from pancreasgen.organ.organ import Organ
 from pancreasgen.scan.scan import Sinogram, measure, reconstruct_sinogram, scan
+from pancreasgen.scan.twin import twin_scan
 
 Report = Callable[[str, float], None]
 """Called with the name of a stage and how much of it is done, 0 to 1."""
@@ -100,7 +101,9 @@ def _scanned(materials: Volume, recipe: Recipe, report: Report, keep: bool) -> t
     """Return the CT, and what was measured if it is kept; without it, memory does not grow with the rows."""
     protocol, grid, chance = recipe.protocol, recipe.image_grid, recipe.chance("noise")
     if not keep:
-        return scan(materials, protocol, grid, chance, lambda done: report("scan", done)), None
+        make = twin_scan if protocol.fidelity == "fast" else scan
+        return make(materials, protocol, grid, chance, lambda done: report("scan", done)), None
+    protocol.check_measures()
     sinogram = measure(materials, protocol, grid, chance, lambda done: report("scan", 0.6 * done))
     image = reconstruct_sinogram(sinogram, protocol, grid, lambda done: report("scan", 0.6 + 0.4 * done))
     return image, sinogram

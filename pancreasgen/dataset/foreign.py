@@ -23,6 +23,7 @@ from pancreasgen.dataset.scan_advice import about_gaps, about_numbers, about_vie
 from pancreasgen.scan.materials import from_hu
 from pancreasgen.scan.protocol import Protocol
 from pancreasgen.scan.scan import Sinogram, measure, scan
+from pancreasgen.scan.twin import twin_scan
 
 _HU_RANGE = (-1024.0, 10_000.0)
 _VOLUME_HU = (-3072.0, 20_000.0)  # from the lowest value that scanners pad with to far above any metal
@@ -141,10 +142,16 @@ class Bench:
 
     def scanned(self, report: Callable[[float], None]) -> Volume:
         """Return the CT [HU] on the volume's own grid; the report is told how much is done, 0 to 1."""
-        return scan(self.materials, self.protocol, self.materials.grid, self.chance, report)
+        make = twin_scan if self.protocol.fidelity == "fast" else scan
+        return make(self.materials, self.protocol, self.materials.grid, self.chance, report)
 
     def measured(self, report: Callable[[float], None]) -> Sinogram:
-        """Return the measurements of which :meth:`scanned` makes the CT."""
+        """Return the measurements of which :meth:`scanned` makes the CT.
+
+        Raises:
+            UsageError: If the scan is a fast one, which measures nothing.
+        """
+        self.protocol.check_measures()
         return measure(self.materials, self.protocol, self.materials.grid, self.chance, report)
 
 

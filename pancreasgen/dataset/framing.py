@@ -13,7 +13,8 @@ from pancreasgen.base.checks import checked_number
 from pancreasgen.base.errors import UsageError
 from pancreasgen.base.grid import Grid
 from pancreasgen.organ.organ import Organ
-from pancreasgen.scan.protocol import RANGES, Protocol
+from pancreasgen.scan.protocol import Protocol
+from pancreasgen.scan.ranges import RANGES
 
 _BODY_MARGIN = 1.1
 _STEP_MM = 1 / 256  # spacings and origins are multiples of it: exact in the float32 of a NIfTI header

@@ -25,7 +25,8 @@ from pancreasgen.base.errors import BadInputError, PancreasgenError
 from pancreasgen.catalogue import entries, entry_text
 from pancreasgen.dataset.disk import explaining, read_bytes
 from pancreasgen.dataset.toml_faults import TomlFaults
-from pancreasgen.scan.protocol import RANGES, Protocol
+from pancreasgen.scan.protocol import Protocol
+from pancreasgen.scan.ranges import RANGES
 
 SUFFIX = ".toml"
 MAX_BYTES = 1_000_000

@@ -9,7 +9,8 @@ from pancreasgen.base.checks import checked_number
 from pancreasgen.base.errors import UsageError
 from pancreasgen.base.grid import Grid
 from pancreasgen.dataset.keys import of_group
-from pancreasgen.scan.protocol import RANGES, Protocol
+from pancreasgen.scan.protocol import Protocol
+from pancreasgen.scan.ranges import RANGES
 from pancreasgen.scan.scan import Sinogram
 
 FOV_MM, MATRIX = (10.0, 700.0), (16, 2048)

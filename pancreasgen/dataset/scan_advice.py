@@ -10,7 +10,8 @@ from pancreasgen.base.errors import BadInputError
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.scan.kernels import carried_mtf, finest_mtf10
 from pancreasgen.scan.materials import HIGHEST_HU
-from pancreasgen.scan.protocol import RANGES, Protocol
+from pancreasgen.scan.protocol import Protocol
+from pancreasgen.scan.ranges import RANGES
 from pancreasgen.scan.scan import Sinogram
 from pancreasgen.scan.truncation import cut_share
 

@@ -188,12 +188,14 @@ def make_settings(
         scanner = replace(scanner, **changes)
     own_files = bool(people.text) or protocol.endswith(SUFFIX)
     published = grammar.id in grammar_names() and grammar == find_grammar(grammar.id)
-    by_hand = bool(overrides) or own_files or not published
+    by_hand = bool((overrides or {}).keys() - {"protocol.fidelity"}) or own_files or not published
     chosen = tuple(checked_scheme(name) for name in dict.fromkeys(schemes))
     kept = tuple(dict.fromkeys(keep))
     for name in kept:
         if name not in KEEPABLE:
             raise unknown_name("file to keep", name, KEEPABLE)
+    if "sinogram" in kept:
+        scanner.check_measures()
     return Settings(number, people, grammar, scanner, length, drawn, not by_hand, chosen, kept)
 
 

@@ -16,50 +16,9 @@ from pancreasgen.base.errors import BadInputError, UsageError
 from pancreasgen.base.grid import Grid
 from pancreasgen.catalogue import entry
 from pancreasgen.scan.kernels import KERNELS
+from pancreasgen.scan.ranges import DETECTORS, FIDELITIES, PHASES, RANGES, RECONSTRUCTIONS, STRENGTH
 from pancreasgen.scan.spectrum import TUBE_VOLTAGES_KV, air_kerma_mgy, tube_spectrum
 
-PHASES = ("unenhanced", "arterial", "pancreatic", "portal-venous", "delayed")
-RECONSTRUCTIONS = ("fbp", "iterative")
-# Default of the share of the noise that iterative takes away. With `standard`, thin slices then have half of FBP's
-# noise, as HIR 18.4 of FBP's 37.5 HU (PMC6220000, table 2); 0.5 is like MIR there, 11.4 HU.
-STRENGTH = 0.2
-RANGES: Mapping[str, tuple[float, float, str]] = {
-    "kvp": (70, 140, "kV"),
-    "mas": (1, 2000, "mAs per rotation"),
-    "filtration_mm_al": (2, 20, "mm Al"),
-    "bowtie_diameter_mm": (0, 450, "mm"),
-    "bowtie_strength": (0, 1, ""),
-    "source_to_isocentre_mm": (400, 800, "mm"),
-    "source_to_detector_mm": (700, 1400, "mm"),
-    "fan_fov_mm": (200, 600, "mm"),
-    "num_bins": (64, 2048, ""),
-    "num_views": (90, 4000, ""),
-    "row_mm": (0.25, 10, "mm"),
-    "slice_thickness_mm": (0.25, 20, "mm"),
-    "slice_increment_mm": (0.25, 20, "mm"),
-    "matrix": (32, 1024, "pixels"),
-    "fov_mm": (100, 600, "mm"),
-    "scintillator_mm": (0.5, 5, "mm"),
-    "efficiency": (0.1, 1, ""),
-    "aperture": (0, 1, "of a bin"),
-    "crosstalk": (0, 0.2, ""),
-    "electronic_noise_kev": (0, 10_000, "keV"),
-    "pitch": (0, 1.5, ""),
-    "detector_rows": (1, 320, ""),
-    "focal_spot_mm": (0, 3, "mm"),
-    "filtration_mm_sn": (0, 2, "mm Sn"),
-    "threshold_kev": (0, 60, "keV"),
-    "scatter": (0, 1, "of the primary"),
-    "modulation": (0, 1, ""),
-    "second_kvp": (0, 140, "kV"),
-    "second_mas": (0, 2000, "mAs per rotation"),
-    "second_filtration_mm_sn": (0, 2, "mm Sn"),
-    "mono_kev": (40, 140, "keV"),
-    "breathing_mm": (0, 30, "mm"),
-    "slab_mm": (1, 200, "mm"),
-    "strength": (0, 0.8, ""),
-}
-DETECTORS = ("scintillator", "photon-counting")
 BODY_CTDI_RATIO = 0.29  # CTDIw of the 32 cm phantom over free air at the isocentre; ImPACT scanner data, recalled
 
 
@@ -110,6 +69,7 @@ class Protocol:
         slab_mm: Height of what one rotation sees, where the body stands still [mm].
         reconstruction: One of RECONSTRUCTIONS: filtered backprojection, or statistical iterative.
         strength: Share of the noise that the iterative reconstruction takes away where there are no edges, 0 to 0.8.
+        fidelity: Whether rays are followed, or pancreasgen.scan.twin makes the image; one of FIDELITIES.
 
     Raises:
         UsageError: If a value is outside its range; the message names the range.
@@ -157,6 +117,7 @@ class Protocol:
     slab_mm: float = 40.0
     reconstruction: str = "fbp"
     strength: float = STRENGTH
+    fidelity: str = "full"
 
     def __post_init__(self) -> None:
         for name, (low, high, unit) in RANGES.items():
@@ -170,6 +131,8 @@ class Protocol:
             raise UsageError(f"kvp must be one of {', '.join(map(str, TUBE_VOLTAGES_KV))}, not {self.kvp:g}")
         if self.phase not in PHASES:
             raise unknown_name("phase", self.phase, PHASES)
+        if self.fidelity not in FIDELITIES:
+            raise unknown_name("fidelity", self.fidelity, FIDELITIES)
         if self.kernel not in KERNELS:
             raise unknown_name("kernel", self.kernel, list(KERNELS))
         if self.detector not in DETECTORS:
@@ -187,6 +150,11 @@ class Protocol:
             raise UsageError("bone_correction is not for two spectra: their mixed image has no beam hardening")
         if self.reconstruction not in RECONSTRUCTIONS:
             raise unknown_name("reconstruction", self.reconstruction, RECONSTRUCTIONS)
+        if self.reconstruction == "iterative" and self.second_kvp:
+            raise UsageError(
+                "reconstruction iterative is for one spectrum: it does not know the noise of two that are mixed",
+                "set second_kvp to 0, or reconstruction to fbp",
+            )
         if self.reconstruction == "iterative" and self.pitch > 0.0:
             raise UsageError(
                 f"reconstruction iterative is for a table that stands, not for a pitch of {self.pitch:g}",
@@ -269,6 +237,17 @@ class Protocol:
             slice_thickness_mm=5.0,
             slice_increment_mm=5.0,
         )
+
+    def check_measures(self) -> None:
+        """Refuse a protocol that makes an image without rays where a sinogram is wanted.
+
+        Raises:
+            UsageError: If the fidelity is ``fast``.
+        """
+        if self.fidelity == "fast":
+            raise UsageError(
+                "a fast scan follows no rays and has no sinogram", "ask for the CT alone, or scan with --fidelity full"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary; :meth:`from_dict` is its inverse."""

@@ -27,7 +27,7 @@ from pancreasgen.scan.shear import ROWS
 
 Array = NDArray[np.float32]
 _ROWS = np.uint64(ROWS)
-_ANGLE_TAPS, _PLACE_TAPS = 8, 12
+ANGLE_TAPS, _PLACE_TAPS = 8, 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,6 +199,6 @@ def rebin(sinogram: Array, geometry: ArcFan) -> tuple[Array, Views]:
     scratch = np.zeros((numba.get_num_threads(), plan.views.num, ROWS), dtype=np.float32)
     sign = (1 if geometry.shift_bins > 0.0 else -1) if plan.merged else 0
     numbers = (plan.direct, plan.step, plan.half_turn, plan.circle, sign)
-    tables = (interpolation_taps(_ANGLE_TAPS), interpolation_taps(_PLACE_TAPS))
+    tables = (interpolation_taps(ANGLE_TAPS), interpolation_taps(_PLACE_TAPS))
     _rebin(out, np.ascontiguousarray(data), scratch, numbers, plan.sources, tables)
     return out, plan.views

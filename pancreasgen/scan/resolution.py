@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from pancreasgen.scan.kernels import KERNELS
 from pancreasgen.scan.penalty import roughness
-from pancreasgen.scan.protocol import KERNELS, Protocol
+from pancreasgen.scan.protocol import Protocol
 from pancreasgen.scan.reconstruct import detector_mtf
 
 KNEE = 2.0

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pancreasgen.scan.project import Plane
-from pancreasgen.scan.protocol import RANGES, Protocol
+from pancreasgen.scan.protocol import Protocol
+from pancreasgen.scan.ranges import RANGES
 from pancreasgen.scan.reconstruct import OUTSIDE_HU
 
 Image = NDArray[np.float32]

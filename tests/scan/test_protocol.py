@@ -6,7 +6,8 @@ import pytest
 
 from pancreasgen.base.errors import BadInputError, UsageError
 from pancreasgen.catalogue import entries, entry_text
-from pancreasgen.scan.protocol import RANGES, Protocol, load_protocol
+from pancreasgen.scan.protocol import Protocol, load_protocol
+from pancreasgen.scan.ranges import RANGES
 
 NAMES = (
     "delayed",
