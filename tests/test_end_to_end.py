@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pancreasgen.cli.main import main
-from pancreasgen.dataset import batch, files, stream, verify
+from pancreasgen.dataset import files, plan, stream, verify
 
 WANTED = {
     "ct.nii.gz", "labels.nii.gz", "labels_msd.nii.gz", "ducts_fraction.nii.gz", "centerline.nii.gz",
@@ -145,9 +145,9 @@ def test_workers_fit_cores_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     from pancreasgen.dataset.settings import make_settings
 
     settings = make_settings(find_grammar("human_pancreas"))
-    monkeypatch.setattr(batch, "num_cores", lambda: 8)
-    monkeypatch.setattr(batch, "free_memory_bytes", lambda: 10**12)
-    assert batch.sensible_workers(settings, 3) == 3
-    assert batch.sensible_workers(settings, 100) == 8
-    monkeypatch.setattr(batch, "free_memory_bytes", lambda: 10**8)
-    assert batch.sensible_workers(settings, 100) == 1
+    monkeypatch.setattr(plan, "num_cores", lambda: 8)
+    monkeypatch.setattr(plan, "free_memory_bytes", lambda: 10**12)
+    assert plan.sensible_workers(settings, 3) == 3
+    assert plan.sensible_workers(settings, 100) == 8
+    monkeypatch.setattr(plan, "free_memory_bytes", lambda: 10**8)
+    assert plan.sensible_workers(settings, 100) == 1

@@ -57,6 +57,12 @@ class MissingInputError(PancreasgenError):
     exit_code = 66
 
 
+class ClusterError(PancreasgenError):
+    """The cluster's scheduler cannot be reached, or has no workers."""
+
+    exit_code = 69
+
+
 class CannotCreateError(PancreasgenError):
     """The output cannot be made where it was wanted."""
 
@@ -79,6 +85,12 @@ class NoPermissionError(PancreasgenError):
     """The system refuses access to a file or folder."""
 
     exit_code = 77
+
+
+class PlanError(PancreasgenError):
+    """What was asked for does not fit into memory or onto the disk."""
+
+    exit_code = 78
 
 
 @dataclass(frozen=True, slots=True)

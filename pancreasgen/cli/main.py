@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -22,6 +23,8 @@ VERBS = {
     "labels": "Write labels in other schemes, or masks of single structures.",
     "verify": "Check every file of a dataset.",
     "rebuild": "Build a case again from its case.json and compare.",
+    "manifest": "Write the manifest of a dataset anew.",
+    "cite": "Tell how to cite a dataset.",
 }
 """Verb → its line in the help; the verb's module has the same name."""
 
@@ -113,6 +116,14 @@ def main(arguments: list[str] | None = None) -> int:
     except MemoryError:
         click.echo("error: memory ran out\n  = help: use fewer --workers, a smaller matrix, or --quick", err=True)
         return 74
+    except OSError as error:  # where no room told what it was doing
+        if debug:
+            raise
+        from pancreasgen.dataset.disk import explained
+
+        letter = explained(error, Path("a file"), "reach")
+        click.echo(letter.letter(), err=True)
+        return letter.exit_code
     except Exception as error:
         if debug:
             raise

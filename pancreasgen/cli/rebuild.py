@@ -16,7 +16,7 @@ from pancreasgen.cli import options
 def command(case: Path, out: Path, quiet: bool) -> int:
     """Build a case again from its case.json alone and compare the hashes. rc 1 if one differs."""
     from pancreasgen.cli.progress import announce_compilation, progress
-    from pancreasgen.dataset.verify import rebuild_case
+    from pancreasgen.dataset.rebuild import rebuild_case
     from pancreasgen.look.preview import PAINTERS
 
     with progress(1, quiet) as watch:

@@ -1,206 +1,253 @@
-"""Many cases: workers that write their own files, an end in good order, and the same result for any number of them."""
+"""Many cases: an end in good order, and the same result for any number of workers, here or on a cluster."""
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
-import os
-import queue
-import shutil
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from types import FrameType
-from typing import Any
 
 from pancreasgen.base.errors import DiskError
-from pancreasgen.dataset.attempts import settled_case
-from pancreasgen.dataset.build import Report
-from pancreasgen.dataset.files import Painters, case_facts, case_files
+from pancreasgen.dataset.crew import Crew, Processes, Result
+from pancreasgen.dataset.files import Painters
+from pancreasgen.dataset.layout import Store
+from pancreasgen.dataset.manifest import write_manifest
+from pancreasgen.dataset.plan import num_cores
+from pancreasgen.dataset.quarantine import Failure, lock_up, locked_up, release
 from pancreasgen.dataset.settings import Settings
-from pancreasgen.dataset.store import Store, locked, prepare, write_case, write_manifest
+from pancreasgen.dataset.shard import Shard
+from pancreasgen.dataset.store import clear_drafts, journal, locked, prepare
+from pancreasgen.dataset.work import Maker, Record, Watch, Work, attempt, make
 
-Watch = Callable[[int, str, float], None]
-"""Called with a case's index, the name of its stage and how much of it is done; stage ``done`` comes last."""
-
-_BYTES_PER_VOXEL, _BASE_BYTES = 64, 700_000_000
-_PR_SET_PDEATHSIG = 1
+_HOPELESS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """What is told about a case that was made.
+class Rules:
+    """How a batch is run; nothing here changes a case.
 
     Attributes:
-        index: Number of the case.
-        seconds: Time it took.
-        failed: Names of the checks that it did not pass.
-        rejected: For each draw before it, why it was no case.
+        scheduler: Address of a dask scheduler, its JSON file, or ``local``; empty for processes of this machine.
+        shard: The part of the cases to make; None for all.
+        try_again: Whether cases in quarantine are tried again.
+        limit_s: Longest time for a case [s].
+        tries: How often a case is tried whose failure may be the machine's fault.
+        command: Words that make one case again, with ``{index}`` for its number; for reports.
+        maker: Makes a case; importable.
     """
 
-    index: int
-    seconds: float
-    failed: tuple[str, ...]
-    rejected: tuple[tuple[str, ...], ...] = ()
+    scheduler: str = ""
+    shard: Shard | None = None
+    try_again: bool = False
+    limit_s: float = 1800.0
+    tries: int = 3
+    command: str = ""
+    maker: Maker = make
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a batch.
+
+    Attributes:
+        num_made: How many cases were made now.
+        notable: Records of those that did not pass a check, or were drawn again.
+        failures: Cases that could not be made now.
+        skipped: Number → reason of the wanted cases that an earlier run could not make.
+    """
+
+    num_made: int = 0
+    notable: list[Record] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    skipped: dict[int, str] = field(default_factory=dict)
+
+    def take(self, record: Record) -> None:
+        """Count a case."""
+        self.num_made += 1
+        if record.failed or record.rejected:
+            self.notable.append(record)
 
 
 def generate(
-    store: Store, settings: Settings, indices: Sequence[int], *, workers: int, painters: Painters, watch: Watch
-) -> list[Record]:
+    store: Store,
+    settings: Settings,
+    indices: Sequence[int],
+    *,
+    workers: int,
+    painters: Painters,
+    watch: Watch,
+    rules: Rules | None = None,
+) -> Outcome:
     """Make the cases that are missing, then the manifest.
 
-    Ctrl-C or SIGTERM end it in good order: complete cases stay, drafts vanish, workers end.
+    Ctrl-C or SIGTERM end it in good order: complete cases stay, drafts vanish, workers end. A case that fails costs
+    only itself: the others are made, and its report stands in the quarantine.
 
     Args:
         store: The dataset's folder, opened.
         settings: What all cases share.
-        indices: Numbers of the cases that are wanted.
-        workers: Number of processes; 1 works in this one.
+        indices: Numbers of the cases that are wanted, of all shards.
+        workers: Number of processes on this machine.
         painters: Further files of a case; the functions must be importable.
         watch: Told about progress.
-
-    Returns:
-        A record for each case that was made now.
+        rules: How it is run; None for the usual way.
 
     Raises:
         LockedError: If another run works in the folder.
-        DiskError: If a worker dies, or the disk is full.
+        DiskError: If the disk is full or fails.
+        ClusterError: If there is no cluster where one is wanted.
+        PancreasgenError: If no case can be made, because a user's values do not fit together.
     """
+    rules = rules or Rules()
     with locked(store), _terminable():
         prepare(store, settings)
-        missing = [index for index in indices if not store.has_case(index)]
+        journal(store, {"event": "begun", "shard": store.shard, "workers": workers, "scheduler": rules.scheduler})
+        known = {} if rules.try_again else locked_up(store)
+        mine = rules.shard.of(indices) if rules.shard else indices
+        outcome = Outcome(skipped={index: known[index] for index in known.keys() & set(mine)} if known else {})
+        todo = (index for index in mine if index not in known and not store.has_case(index))
+        work = Work(store, settings, painters, rules.maker)
         try:
-            if workers == 1 or len(missing) < 2:
-                records = [make_case(store, settings, index, painters, watch) for index in missing]
-            else:
-                records = _in_processes(store, settings, missing, min(workers, len(missing)), painters, watch)
+            _make_all(work, todo, workers, watch, rules, outcome)
         finally:
-            _clear_drafts(store)
-            write_manifest(store)
-    return records
+            clear_drafts(store)
+            if not rules.shard or _all_there(store, indices):
+                write_manifest(store)
+            journal(store, {"event": "ended", "shard": store.shard, "made": outcome.num_made})
+    return outcome
 
 
-def make_case(store: Store, settings: Settings, index: int, painters: Painters, watch: Watch) -> Record:
-    """Build one case and write it."""
-    started = time.perf_counter()
-    case = settled_case(settings, index, _report(index, watch))
-    watch(index, "write", 0.0)
-    write_case(store, index, case_files(case, painters, settings.schemes), case_facts(case))
-    watch(index, "done", 1.0)
-    failed = tuple(check.name for check in case.checks if not check.passed)
-    return Record(index, time.perf_counter() - started, failed, case.recipe.rejected)
+def _all_there(store: Store, indices: Sequence[int]) -> bool:
+    """Whether the cases of all shards are made or given up: the shard that finds so writes the manifest."""
+    known = locked_up(store)
+    return all(store.has_case(index) or index in known for index in indices)
 
 
-def _report(index: int, watch: Watch) -> Report:
-    def report(stage: str, fraction: float) -> None:
-        watch(index, stage, fraction)
+def _make_all(work: Work, todo: Iterator[int], workers: int, watch: Watch, rules: Rules, outcome: Outcome) -> None:
+    first = list(islice(todo, 2))
+    if not first:
+        return
+    if len(first) == 1 and not rules.scheduler:  # one case needs no process of its own
+        _settle(work, attempt(work, first[0], watch), 1, rules, outcome)
+        _refuse_hopeless(outcome)
+        return
+    if rules.scheduler:
+        from pancreasgen.dataset.cluster import Cluster
 
-    return report
-
-
-def _in_processes(
-    store: Store, settings: Settings, indices: Sequence[int], workers: int, painters: Painters, watch: Watch
-) -> list[Record]:
-    context = multiprocessing.get_context("spawn")
-    news = context.Queue()
-    start = (os.getpid(), max(1, num_cores() // workers), store.root, settings, painters, news)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=start)
+        crew: Crew = Cluster(work, rules.scheduler, workers)
+    else:
+        crew = Processes(work, workers, max(1, num_cores() // workers))
     try:
-        records = _collect(pool, list(indices), workers, news, watch)
-        pool.shutdown()
-        return records
-    except BrokenProcessPool as error:
-        raise DiskError(
-            "a worker died, perhaps because memory ran out",
-            "give the same command again with fewer --workers: complete cases are kept",
-        ) from error
+        _Loop(crew, work, watch, rules, outcome).run(chain(first, todo))
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        _end_children()
+        crew.close()
+    _refuse_hopeless(outcome)
 
 
-def _collect(pool: ProcessPoolExecutor, todo: list[int], workers: int, news: Any, watch: Watch) -> list[Record]:
-    """Keep the workers busy, pass on their news, and return their records in the order of the cases."""
-    records: list[Record] = []
-    running: set[Future[Record]] = set()
-    waiting = iter(todo)
-    while True:
-        while len(running) < 2 * workers and (index := next(waiting, None)) is not None:
-            running.add(pool.submit(_work, index))
-        if not running:
-            return sorted(records, key=lambda record: record.index)
-        finished, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+@dataclass(slots=True)
+class _Task:
+    """A case in work.
+
+    Attributes:
+        index: Its number.
+        tries: How often it is tried, with this time.
+        began: When [s].
+    """
+
+    index: int
+    tries: int
+    began: float
+
+
+@dataclass(slots=True)
+class _Loop:
+    """The loop that keeps a crew busy."""
+
+    crew: Crew
+    work: Work
+    watch: Watch
+    rules: Rules
+    outcome: Outcome
+    running: dict[Future[Result], _Task] = field(default_factory=dict)
+    again: deque[_Task] = field(default_factory=deque)
+    deaths: int = 0
+
+    def run(self, todo: Iterator[int]) -> None:
+        """Make all cases; those that failed by chance come again at the end, each alone with the machine."""
         while True:
-            try:
-                watch(*news.get_nowait())
-            except queue.Empty:
-                break
-        records += [future.result() for future in finished]
+            while len(self.running) < self.crew.size and (index := next(todo, None)) is not None:
+                self._start(_Task(index, 1, time.monotonic()))
+            if not self.running and self.again:
+                task = self.again.popleft()
+                self._start(_Task(task.index, task.tries + 1, time.monotonic()))
+            if not self.running:
+                return
+            finished, _ = wait(self.running, timeout=0.2, return_when=FIRST_COMPLETED)
+            for item in self.crew.news():
+                self.watch(*item)
+            for future in finished:
+                task = self.running.pop(future)
+                self._settle(task, self.crew.result(future, task.index))
+            self._stop_slow()
+
+    def _start(self, task: _Task) -> None:
+        self.running[self.crew.start(task.index)] = task
+
+    def _settle(self, task: _Task, result: Result) -> None:
+        if isinstance(result, Failure) and result.by_chance and task.tries < self.rules.tries:
+            self._count_death(task, result)
+            journal(self.work.store, {"event": "failed", "case": task.index, "reason": result.reason})
+            self.again.append(task)
+            return
+        if isinstance(result, Record):
+            self.deaths = 0
+            self.watch(task.index, "done", 1.0)
+        _settle(self.work, result, task.tries, self.rules, self.outcome)
+        if not self.outcome.num_made and len(self.outcome.failures) >= _HOPELESS:
+            _refuse_hopeless(self.outcome)
+
+    def _count_death(self, task: _Task, failure: Failure) -> None:
+        """End the run where all first tries die one after the other: it is the machine then, and no case."""
+        self.deaths += task.tries == 1
+        if self.deaths >= _HOPELESS + 2 * self.crew.size:
+            raise DiskError(
+                f"{self.deaths} cases died one after the other; the last: {failure.reason}",
+                "give the same command again with fewer --workers or more memory: complete cases are kept",
+            )
+
+    def _stop_slow(self) -> None:
+        now = time.monotonic()
+        for future, task in list(self.running.items()):
+            if not self.crew.has_begun(task.index):
+                task.began = now
+            elif now - task.began > self.rules.limit_s:
+                del self.running[future]
+                self.crew.stop(task.index)
+                self._settle(task, Failure(task.index, f"it took longer than {self.rules.limit_s:g} s"))
 
 
-_worker: tuple[Store, Settings, Painters, Watch] | None = None
+def _settle(work: Work, result: Result, tries: int, rules: Rules, outcome: Outcome) -> None:
+    if isinstance(result, Record):
+        journal(work.store, {"event": "made", "case": result.index, "seconds": round(result.seconds, 3)})
+        release(work.store, result.index)
+        outcome.take(result)
+        return
+    outcome.failures.append(result)
+    lock_up(work.store, result, tries, rules.command.replace("{index}", str(result.index)))
+    journal(work.store, {"event": "quarantined", "case": result.index, "reason": result.reason})
 
 
-def _start_worker(parent: int, threads: int, root: Path, settings: Settings, painters: Painters, news: Any) -> None:
-    """Set up a worker: it dies with its parent, leaves Ctrl-C to it, and uses its share of the cores."""
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _die_with(parent)
-    import numba
-
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    last: dict[int, tuple[str, int]] = {}
-
-    def watch(index: int, stage: str, fraction: float) -> None:
-        step = (stage, int(10 * fraction))
-        if last.get(index) != step:  # a tenth of a stage is news; more would only fill the pipe
-            last[index] = step
-            news.put((index, stage, fraction))
-
-    _worker = (Store(root), settings, painters, watch)
-
-
-def _work(index: int) -> Record:
-    if _worker is None:
-        raise RuntimeError("the worker was not set up")
-    store, settings, painters, watch = _worker
-    return make_case(store, settings, index, painters, watch)
-
-
-def _die_with(parent: int) -> None:
-    """Ask Linux to kill this process when its parent ends; a parent that is gone already ends it now."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _end_children() -> None:
-    """End workers that are still at work; after a good run there are none."""
-    children = multiprocessing.active_children()
-    for child in children:
-        child.terminate()
-    for child in children:
-        child.join(timeout=5)
-        if child.is_alive():
-            child.kill()
-            child.join()
-
-
-def _clear_drafts(store: Store) -> None:
-    for draft in list(store.scratch.iterdir()):
-        if draft.is_dir():
-            shutil.rmtree(draft)
-        else:
-            draft.unlink()
+def _refuse_hopeless(outcome: Outcome) -> None:
+    """Raise the first letter if no case was made and all that were tried failed by what the user gave."""
+    errors = [failure.error for failure in outcome.failures if failure.error is not None]
+    if not outcome.num_made and errors and len(errors) == len(outcome.failures):
+        raise errors[0]
 
 
 @contextmanager
@@ -218,26 +265,3 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def sensible_workers(settings: Settings, num_cases: int) -> int:
-    """Return a number of workers that cores and free memory allow; at least 1."""
-    protocol = settings.protocol
-    planes = settings.length_mm / protocol.slice_increment_mm * protocol.rows_per_increment
-    need = _BASE_BYTES + _BYTES_PER_VOXEL * protocol.matrix**2 * planes
-    return max(1, min(num_cases, num_cores(), int(0.8 * free_memory_bytes() / need)))
-
-
-def free_memory_bytes() -> int:
-    """Return the memory that is free or can be freed; 4 GB where the system does not say."""
-    table = Path("/proc/meminfo")
-    if table.is_file():
-        for line in table.read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return 4_000_000_000

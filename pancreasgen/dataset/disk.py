@@ -7,7 +7,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pancreasgen.base.errors import (
@@ -138,7 +138,8 @@ def write_by_rename(path: Path, content: bytes, scratch: Path) -> None:
             draft.replace(path)
             sync_folder(path.parent)
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong before is told; the next run clears drafts
+            draft.unlink(missing_ok=True)
 
 
 def _draft(folder: Path) -> Path:

@@ -91,7 +91,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             lines += differences(before, after, f"{prefix}{key}.")
         elif before != after:
-            if key == "text":
+            if key.endswith("text"):
                 lines.append(f"{prefix}{key} differs")
             else:
                 lines.append(f"{prefix}{key} is {before} there, {after} now")

@@ -19,8 +19,8 @@ _FILES = {"labels": Quantity.LABEL, "ct": Quantity.HU, "ducts_fraction": Quantit
 _TOLERANCE = 1e-6
 
 
-def recheck(folder: Path, recipe: Recipe, measured: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return name of file or check → what is wrong; each file must be there.
+def recheck(folder: Path, recipe: Recipe, measured: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
+    """Return name of file, what is wrong, and whether files differ from what was written; each file must be there.
 
     Args:
         folder: The case.
@@ -34,16 +34,16 @@ def recheck(folder: Path, recipe: Recipe, measured: Mapping[str, Any]) -> list[t
         volumes = {name: read_nifti(folder / f"{name}.nii.gz", kind)[0] for name, kind in _FILES.items()}
         network = read_graphml(folder / "ducts.graphml")
     except PancreasgenError as error:
-        return [("", error.message)]
+        return [("", error.message, True)]
     labels = volumes["labels"]
     found = voxel_measures(network, labels, volumes["ct"], volumes["ducts_fraction"], volumes["centerline"])
     checks = check_case(found, recipe.protocol.phase, recipe.ranges, recipe.protocol.kvp)
-    problems = [("", f"measured again, {reason}") for reason in failures(checks)]
+    problems = [("", f"measured again, {reason}", False) for reason in failures(checks)]
     for name, value in found.items():
         told = measured.get(name)
         if not isinstance(told, int | float) or abs(told - value) > _TOLERANCE * max(1.0, abs(value)):
-            problems.append(("", f"{name} is {value:.6g} in the files, and case.json tells {told}"))
-    return problems + _schemes(folder, labels)
+            problems.append(("", f"{name} is {value:.6g} in the files, and case.json tells {told}", True))
+    return problems + [(name, text, True) for name, text in _schemes(folder, labels)]
 
 
 def _schemes(folder: Path, labels: Any) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from pancreasgen.base.checks import unknown_name
 from pancreasgen.base.errors import BadInputError, MissingInputError
 from pancreasgen.base.grid import Quantity, Volume
 from pancreasgen.dataset.disk import explaining
+from pancreasgen.dataset.layout import Store
 from pancreasgen.dataset.nifti import nifti_bytes, read_nifti
 from pancreasgen.dataset.schemes import SCHEMES, Scheme, masks, relabelled, scheme
 
@@ -64,7 +65,8 @@ def label_sources(data: Path) -> Mapping[str, Path]:
             return {data.name.removesuffix(".nii.gz"): data}
         if (data / LABELS_FILE).is_file():
             return {data.resolve().name: data / LABELS_FILE}
-        found = {path.parent.name: path for path in sorted(data.glob(f"cases/*/{LABELS_FILE}"))}
+        places = [folder / LABELS_FILE for folder in Store(data).case_folders()]
+        found = {path.parent.name: path for path in places if path.is_file()}
     if not found:
         raise MissingInputError(
             f"{data} holds no {LABELS_FILE}", "give a dataset, the folder of one of its cases, or a label file"

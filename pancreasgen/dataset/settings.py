@@ -98,6 +98,7 @@ class Settings:
             "protocol": self.protocol.to_dict(),
             "length_mm": self.length_mm,
             "overrides": dict(self.overrides),
+            "as_published": self.as_published,
             "schemes": list(self.schemes),
             "keep": list(self.keep),
             "pancreasgen": metadata.version("pancreasgen"),

@@ -8,80 +8,47 @@ Nothing outside ``.pancreasgen/`` knows a clock, a host, a process or a duration
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pancreasgen.base.errors import BadInputError, CannotCreateError, LockedError, UsageError
+from pancreasgen.base.errors import BadInputError, CannotCreateError, UsageError
 from pancreasgen.dataset.disk import (
     explaining,
     input_size,
     sha256,
-    sha256_of_file,
     sync_folder,
     write_by_rename,
     write_new,
 )
 from pancreasgen.dataset.keys import differences
+from pancreasgen.dataset.layout import CASE_FILE, DATASET_FILE, PRIVATE, SEALED_FILE, Store
+from pancreasgen.dataset.lock import briefly, held
 from pancreasgen.dataset.recipe import canonical_json
 from pancreasgen.dataset.settings import Settings
-from pancreasgen.dataset.tables import case_row, csv_bytes, label_tables
-
-CASE_FILE, DATASET_FILE, MANIFEST_FILE = "case.json", "dataset.json", "manifest.csv"
-_PRIVATE = ".pancreasgen"
+from pancreasgen.dataset.tables import label_tables
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
-    """A dataset's folder.
-
-    Attributes:
-        root: The folder that the user named.
-    """
-
-    root: Path
-
-    @property
-    def cases(self) -> Path:
-        """Folder of the complete cases."""
-        return self.root / "cases"
-
-    @property
-    def scratch(self) -> Path:
-        """Folder of drafts."""
-        return self.root / _PRIVATE / "tmp"
-
-    def case_folder(self, index: int) -> Path:
-        """Return the folder of a case, whether it exists or not."""
-        return self.cases / f"{index:06d}"
-
-    def has_case(self, index: int) -> bool:
-        """Whether the case is complete."""
-        return (self.case_folder(index) / CASE_FILE).is_file()
-
-    def case_folders(self) -> list[Path]:
-        """Return the folders of all complete cases, sorted."""
-        if not self.cases.is_dir():
-            return []
-        return sorted(path for path in self.cases.iterdir() if path.is_dir() and path.name.isdigit())
-
-
-def open_store(root: Path, settings: Settings) -> Store:
+def open_store(root: Path, settings: Settings, shard: str = "") -> Store:
     """Make the folder, or open it again for the same settings.
+
+    Args:
+        root: The folder.
+        settings: What all cases share.
+        shard: Name of the shard that wants to work here; empty for the whole.
 
     Raises:
         CannotCreateError: If a file or another folder's content stands there; nothing is touched.
         NoPermissionError: If the system refuses.
         UsageError: If the dataset there was made with other settings; the message lists the differences.
     """
-    store = Store(root)
+    store = Store(root, shard)
     described = describe(settings)
     with explaining(root, "open"):
         exists, folder = root.exists(), root.is_dir()
@@ -89,26 +56,59 @@ def open_store(root: Path, settings: Settings) -> Store:
         raise CannotCreateError(f"{root} is a file; a folder is wanted", "choose another place with -o")
     if (root / DATASET_FILE).is_file():
         _refuse_other(read_json(root / DATASET_FILE), described, root)
-    elif folder and any(path.name != _PRIVATE for path in _listing(root)):
+    elif folder and any(path.name != PRIVATE for path in _listing(root)):
         raise CannotCreateError(f"{root} is not empty and holds no pancreasgen dataset", "choose a new folder with -o")
     with explaining(root, "make"):
-        for place in (store.scratch, store.cases, root / "labels"):
+        # what others can see comes after dataset.json: a run that dies before has left an empty folder, not a riddle
+        for place in (store.scratch, *((store.cases, root / "labels") if (root / DATASET_FILE).is_file() else ())):
             place.mkdir(parents=True, exist_ok=True)
     return store
 
 
 def prepare(store: Store, settings: Settings) -> None:
-    """Write what is the same for all cases, and clear drafts of runs that died. The lock must be held."""
+    """Write what is the same for all cases, and clear drafts of runs that died. The lock must be held.
+
+    Raises:
+        UsageError: If meanwhile another run began a dataset with other settings here.
+    """
     with explaining(store.scratch, "clear"):
-        for draft in store.scratch.iterdir():
-            shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
-    for name, content in label_tables().items():
-        _write_once(store.root / "labels" / name, content, store.scratch)
-    _write_once(store.root / DATASET_FILE, canonical_json(describe(settings)), store.scratch)
+        store.scratch.mkdir(parents=True, exist_ok=True)  # a whole run may have cleared that of a shard
+    clear_drafts(store)
+    described = describe(settings)
+    content = canonical_json(described)
+    with briefly(store.private):
+        if (store.root / DATASET_FILE).is_file():
+            _refuse_other(read_json(store.root / DATASET_FILE), described, store.root)
+        _write_once(store.private / SEALED_FILE, f"{sha256(content)}\n".encode() + content, store.scratch)
+        _write_once(store.root / DATASET_FILE, content, store.scratch)
+        with explaining(store.root, "make"):
+            for place in (store.cases, store.root / "labels"):
+                place.mkdir(exist_ok=True)
+        for name, table in label_tables().items():
+            _write_once(store.root / "labels" / name, table, store.scratch)
+
+
+def sealed_copy(store: Store) -> bytes | None:
+    """Return the copy of ``dataset.json`` that lies hidden with its SHA-256; None if it is lost or damaged."""
+    path = store.private / SEALED_FILE
+    if not path.is_file():
+        return None
+    with explaining(path, "read"):
+        told, _, content = path.read_bytes().partition(b"\n")
+    return content if told.decode(errors="replace") == sha256(content) else None
+
+
+def clear_drafts(store: Store) -> None:
+    """Remove all drafts: nobody else writes here while the lock is held."""
+    with explaining(store.scratch, "clear"):
+        for draft in list(store.scratch.iterdir()):
+            shutil.rmtree(draft) if draft.is_dir() else draft.unlink(missing_ok=True)
 
 
 def _write_once(path: Path, content: bytes, scratch: Path) -> None:
-    if not path.is_file() or path.read_bytes() != content:
+    with explaining(path, "read"):
+        is_right = path.is_file() and path.read_bytes() == content
+    if not is_right:
         write_by_rename(path, content, scratch)
 
 
@@ -152,9 +152,17 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     input_size(path, "file")
     with explaining(path, "read"):
-        text = path.read_bytes()
+        return parse_json(path.read_bytes(), path)
+
+
+def parse_json(content: bytes, path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file's content.
+
+    Raises:
+        BadInputError: If it is not a JSON object; the message names the path.
+    """
     try:
-        data = json.loads(text, parse_constant=_no_constant)
+        data = json.loads(content, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{path} is not JSON: {error}") from error
     if not isinstance(data, dict):
@@ -173,20 +181,8 @@ def locked(store: Store) -> Iterator[None]:
     Raises:
         LockedError: If another run holds it; the message names its host and process.
     """
-    path = store.root / _PRIVATE / "lock"
-    with explaining(path, "lock"):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "an unknown process"
-            raise LockedError(f"another run works in {store.root}: {holder}", "wait for it, or stop it") from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{socket.gethostname()}, process {os.getpid()}".encode(), 0)
+    with held(store.private, store.shard, store.root):
         yield
-    finally:
-        os.close(handle)
 
 
 def write_case(store: Store, index: int, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
@@ -205,7 +201,6 @@ def write_case(store: Store, index: int, files: Mapping[str, bytes], facts: Mapp
         BadInputError: If the case is there already with other content.
         DiskError: If the disk is full or fails; no half case is left visible.
     """
-    started = time.time()
     content = case_json(files, facts)
     final = store.case_folder(index)
     draft = store.scratch / f"{final.name}.{socket.gethostname()}.{os.getpid()}.{os.urandom(4).hex()}"
@@ -215,12 +210,20 @@ def write_case(store: Store, index: int, files: Mapping[str, bytes], facts: Mapp
             if final.exists():
                 _compare(final, content)
                 return
+            parents = _new_parents(final)
             draft.rename(final)
-            sync_folder(store.cases)
+            for place in (final.parent, *parents):
+                sync_folder(place)
     finally:
-        if draft.exists():
-            shutil.rmtree(draft)
-    _journal(store, {"case": final.name, "written": started, "host": socket.gethostname(), "pid": os.getpid()})
+        shutil.rmtree(draft, ignore_errors=True)  # what is left of it, the next run clears
+    journal(store, {"case": index, "event": "written"})
+
+
+def _new_parents(final: Path) -> list[Path]:
+    """Make the folders above a case; return those in which a name is new, the nearest first."""
+    missing = [place for place in final.parents[:3] if not place.exists()]
+    final.parent.mkdir(parents=True, exist_ok=True)
+    return [place.parent for place in missing]
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], shown: Path) -> None:
@@ -235,7 +238,8 @@ def write_folder(folder: Path, files: Mapping[str, bytes], shown: Path) -> None:
         folder.mkdir(parents=True)
     for name, content in files.items():
         path = folder / name
-        path.parent.mkdir(exist_ok=True)
+        with explaining(shown, "make", inner=False):
+            path.parent.mkdir(exist_ok=True)
         write_new(path, content, shown / name)
     with explaining(shown, "write", inner=False):
         sync_folder(folder)
@@ -256,9 +260,11 @@ def _compare(final: Path, content: bytes) -> None:
         )
 
 
-def _journal(store: Store, entry: Mapping[str, Any]) -> None:
-    path = store.root / _PRIVATE / "journal.jsonl"
-    line = (json.dumps(entry, sort_keys=True) + "\n").encode()
+def journal(store: Store, entry: Mapping[str, Any]) -> None:
+    """Add a line to the journal: what happened, when, and who did it."""
+    path = store.private / "journal.jsonl"
+    who = {"host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
+    line = (json.dumps({**who, **entry}, sort_keys=True) + "\n").encode()
     with explaining(path, "write"):
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
@@ -267,18 +273,14 @@ def _journal(store: Store, entry: Mapping[str, Any]) -> None:
             os.close(handle)
 
 
-def write_manifest(store: Store) -> int:
-    """Write ``manifest.csv`` anew from the cases that are there; return how many there are."""
-    folders = store.case_folders()
-    write_by_rename(store.root / MANIFEST_FILE, manifest_bytes(store), store.scratch)
-    return len(folders)
-
-
-def manifest_bytes(store: Store) -> bytes:
-    """Return what ``manifest.csv`` must hold for the cases that are there."""
-    return csv_bytes(_row(folder) for folder in store.case_folders())
-
-
-def _row(folder: Path) -> dict[str, Any]:
-    path = folder / CASE_FILE
-    return case_row(read_json(path), folder.name) | {"sha256.case_json": sha256_of_file(path)}
+def journalled_seconds(store: Store) -> list[float]:
+    """Return how long the last 1,000 cases took [s], as the journal tells; what it does not tell well is left out."""
+    path = store.private / "journal.jsonl"
+    if not path.is_file():
+        return []
+    found: deque[float] = deque(maxlen=1000)
+    with explaining(path, "read"), path.open("rb") as stream:
+        for line in stream:
+            with contextlib.suppress(ValueError, TypeError, KeyError):  # a line torn by a power cut
+                found.append(float(json.loads(line)["seconds"]))
+    return list(found)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pancreasgen.anatomy.structures import STRUCTURES
 from pancreasgen.dataset.recipe import canonical_json
 from pancreasgen.dataset.schemes import SCHEMES
-
-_FIRST = ("index", "case", "seed", "checks_passed")
 
 
 def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -47,29 +43,6 @@ def case_row(case: Mapping[str, Any], name: str) -> dict[str, Any]:
         ),
         **{f"sha256.{key}": value for key, value in case["arrays"].items()},
     }
-
-
-def csv_bytes(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    r"""Return rows as CSV with the union of their columns: the first ones fixed, the others sorted.
-
-    Text that a spreadsheet would take for a formula gets an apostrophe in front.
-
-    >>> csv_bytes([{"index": 0, "b": "=1+1"}, {"index": 1, "a": 0.5}])
-    b"index,a,b\r\n0,,'=1+1\r\n1,0.5,\r\n"
-    """
-    table = list(rows)
-    names = {name for row in table for name in row}
-    columns = [name for name in _FIRST if name in names] + sorted(names - set(_FIRST))
-    stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, columns, restval="")
-    writer.writeheader()
-    for row in table:
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
-    return stream.getvalue().encode()
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def label_tables() -> dict[str, bytes]:

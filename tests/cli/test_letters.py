@@ -33,6 +33,12 @@ def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
             2,
             "--only must be whole numbers from 0 to 999999999 with",
         ),
+        ("generate -o x --shard 3/3", 2, "--shard: the shard of 3 must be 0 to 2, not 3"),
+        ("generate -o x --shard 1", 2, "--shard must be I/N or auto/N with N from 1 to 100,000, not 1"),
+        ("generate -o x --shard auto/4", 2, "one of the variables SLURM_ARRAY_TASK_ID, JOB_COMPLETION_INDEX"),
+        ("manifest nowhere", 66, "nowhere holds no pancreasgen dataset"),
+        ("cite nowhere", 66, "nowhere holds no pancreasgen dataset"),
+        ("verify x --rebuild -1", 2, "--rebuild must be a whole number from 0 to 10000000, not -1"),
         ("generate -n 2 --only 7 -o x", 2, "give either -n, for the first cases, or --only"),
         ("generate -n 2", 2, "Missing option '-o' / '--out'"),
         ("generate -o x --sed 3", 2, "No such option"),
@@ -185,8 +191,8 @@ def test_every_verb_has_a_module_and_the_same_first_line() -> None:
 def test_only_chooses_cases() -> None:
     """Numbers are sorted and unique."""
     assert chosen("3,1,3", None) == [1, 3]
-    assert chosen(None, 2) == [0, 1]
-    assert chosen(None, None) == [0]
+    assert list(chosen(None, 2)) == [0, 1]
+    assert list(chosen(None, None)) == [0]
 
 
 @pytest.mark.parametrize("link", ["", "symbolic", "hard"])

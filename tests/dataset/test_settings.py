@@ -14,9 +14,9 @@ from pancreasgen.base.errors import BadInputError, DiagnosticError, MissingInput
 from pancreasgen.dataset import grammars
 from pancreasgen.dataset.grammars import GrammarText, find_grammar, folder_of, vessel_grammars
 from pancreasgen.dataset.keys import differences
+from pancreasgen.dataset.rebuild import rebuild_case
 from pancreasgen.dataset.recipe import Recipe, canonical_json
 from pancreasgen.dataset.settings import Settings, make_settings, parse_overrides
-from pancreasgen.dataset.verify import rebuild_case
 from pancreasgen.scan.protocol import load_protocol
 
 

@@ -16,8 +16,9 @@ import pytest
 
 from pancreasgen.base.errors import BadInputError, CannotCreateError, DiskError, LockedError, UsageError
 from pancreasgen.dataset import disk, store, tables
+from pancreasgen.dataset.manifest import write_manifest
 from pancreasgen.dataset.settings import Settings
-from pancreasgen.dataset.store import Store, locked, open_store, prepare, write_case, write_manifest
+from pancreasgen.dataset.store import Store, locked, open_store, prepare, write_case
 
 FILES = {"a.bin": b"alpha", "b.bin": b"beta" * 1000, "c.bin": b""}
 FACTS: dict[str, Any] = {"measured": {}, "checks": [], "arrays": {}}
@@ -81,7 +82,7 @@ def test_a_kill_while_writing_leaves_nothing_visible(tmp_path: Path, settings: S
     process.join()
     assert process.exitcode == -signal.SIGKILL
     opened = Store(tmp_path / "d")
-    assert opened.case_folders() == []
+    assert list(opened.case_folders()) == []
     assert len(list(opened.scratch.iterdir())) == 1
     again = _opened(tmp_path / "d", settings)
     assert list(again.scratch.iterdir()) == []
@@ -103,7 +104,7 @@ def test_a_full_disk_ends_in_a_letter_and_leaves_no_draft(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DiskError, match="No space left"):
         write_case(opened, 0, FILES, FACTS)
-    assert opened.case_folders() == []
+    assert list(opened.case_folders()) == []
     assert list(opened.scratch.iterdir()) == []
 
 
@@ -196,3 +197,59 @@ def test_label_tables_agree_with_each_other() -> None:
     assert [int(row[0]) for row in slicer] == [item["value"] for item in labels] == [int(row[0]) for row in snap]
     assert [row[1] for row in slicer] == [item["name"] for item in labels]
     assert [row[7].strip('"') for row in snap] == [item["name"] for item in labels]
+
+
+def _leaves(data: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    if isinstance(data, dict) and data:
+        return [leaf for key, value in data.items() for leaf in _leaves(value, (*path, key))]
+    return [(path, data)]
+
+
+def test_each_field_of_the_settings_counts(tmp_path: Path, settings: Settings) -> None:
+    """Whichever of more than 30 fields was another one there: refused, and the difference names it."""
+    opened = _opened(tmp_path / "d", settings)
+    whole = json.loads((opened.root / "dataset.json").read_text())
+    leaves = _leaves(whole["settings"])
+    assert len(leaves) > 30
+    for path, value in leaves:
+        other = json.loads(json.dumps(whole))
+        place = other["settings"]
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = [value, "another"]
+        (opened.root / "dataset.json").write_text(json.dumps(other))
+        with pytest.raises(UsageError) as caught:
+            open_store(tmp_path / "d", settings)
+        assert ".".join(path) in caught.value.letter()
+    (opened.root / "dataset.json").write_text(json.dumps(whole))
+    open_store(tmp_path / "d", settings)
+
+
+def test_two_that_begin_at_once_do_not_mix_settings(tmp_path: Path, settings: Settings) -> None:
+    """Both find an empty folder; the one that comes second under the lock is refused, and writes nothing."""
+    first = open_store(tmp_path / "d", settings)
+    second = open_store(tmp_path / "d", replace(settings, seed=9))
+    prepare(first, settings)
+    before = _tree(tmp_path / "d")
+    with pytest.raises(UsageError, match="other settings"):
+        prepare(second, replace(settings, seed=9))
+    assert _tree(tmp_path / "d") == before
+
+
+def test_a_run_that_died_before_its_first_file_leaves_no_riddle(tmp_path: Path, settings: Settings) -> None:
+    """After opening, only the program's own folder is there; the same command goes on from it."""
+    open_store(tmp_path / "d", settings)
+    assert [path.name for path in (tmp_path / "d").iterdir()] == [".pancreasgen"]
+    _opened(tmp_path / "d", settings)
+
+
+def test_shards_work_beside_each_other_and_never_beside_the_whole(tmp_path: Path, settings: Settings) -> None:
+    """Shard 0 and 1 hold the folder together; shard 0 again, or the whole, is refused and told who holds it."""
+    _opened(tmp_path / "d", settings)
+    zero, one = Store(tmp_path / "d", "0-of-2"), Store(tmp_path / "d", "1-of-2")
+    with locked(zero), locked(one):
+        for other, who in ((zero, "shard 0-of-2"), (Store(tmp_path / "d"), "shard 1-of-2")):
+            with pytest.raises(LockedError, match=who), locked(other):
+                pass
+    with locked(Store(tmp_path / "d")), pytest.raises(LockedError, match=f"process {os.getpid()}"), locked(one):
+        pass
