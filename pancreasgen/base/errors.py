@@ -51,6 +51,10 @@ class BadInputError(PancreasgenError):
     exit_code = 65
 
 
+class NoRoomError(BadInputError):
+    """What was drawn has no room where it should lie; another draw may have."""
+
+
 class MissingInputError(PancreasgenError):
     """A file that was named does not exist."""
 

@@ -6,7 +6,7 @@ with whatever cases beside it, meets the same rejected draws and comes to the sa
 
 from __future__ import annotations
 
-from pancreasgen.base.errors import BadInputError
+from pancreasgen.base.errors import BadInputError, NoRoomError
 from pancreasgen.dataset.build import Case, Report, build_case, silent
 from pancreasgen.dataset.checks import failures
 from pancreasgen.dataset.settings import Settings
@@ -18,8 +18,9 @@ MOST = 8
 def settled_case(settings: Settings, index: int, report: Report = silent) -> Case:
     """Build a case that passes its checks.
 
-    What no body can have is always drawn again. What is only unusual is drawn again where all numbers are those of the
-    catalogue; a user's own grammar, population or `--set` is obeyed, and the case says which checks it did not pass.
+    What no body can have is always drawn again. What is only unusual, or has no room for its main duct, is drawn again
+    where all numbers are those of the catalogue; a user's own grammar, population or `--set` is obeyed: the case says
+    which checks it did not pass, or why nothing grew.
 
     Args:
         settings: What all cases share.
@@ -33,7 +34,13 @@ def settled_case(settings: Settings, index: int, report: Report = silent) -> Cas
     rejected: list[tuple[str, ...]] = []
     while len(rejected) < MOST:
         recipe = settings.recipe(index, tuple(rejected))
-        case = build_case(recipe, report, keep_sinogram="sinogram" in settings.keep)
+        try:
+            case = build_case(recipe, report, keep_sinogram="sinogram" in settings.keep)
+        except NoRoomError as error:  # a main duct that is wide beyond this gland, about one draw in 500
+            if not settings.as_published:
+                raise
+            rejected.append((error.message,))
+            continue
         reasons = failures(case.checks, monsters_only=not settings.as_published)
         if not reasons:
             return case

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pancreasgen.base.chance import Chance
-from pancreasgen.base.errors import BadInputError
+from pancreasgen.base.errors import NoRoomError
 from pancreasgen.grammar.grammar import Grammar
 from pancreasgen.grammar.rewrite import Watch, derive
 from pancreasgen.network.dilate import HEALTHY, Disease
@@ -63,7 +63,7 @@ def grow(
     environment = GrowthEnvironment(organ, ledger, rules)
     derive(grammar, key=chance.key, environment=environment, watch=watch)
     if not ledger.count:
-        raise BadInputError(
+        raise NoRoomError(
             f"the grammar `{grammar.id}` grew no duct in this organ",
             f"pieces refused: {', '.join(f'{count} {why}' for why, count in environment.refused.items())}\n"
             "does its axiom reach a rule with @start? In a thin organ a narrower duct may fit: --set ducts.r_head=0.5",

@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pancreasgen.base.chance import Chance
-from pancreasgen.base.errors import BadInputError
+from pancreasgen.base.errors import NoRoomError
 from pancreasgen.network.crossings import crossings
 from pancreasgen.network.geometry import contained_many
 from pancreasgen.network.radii import Calibre, bottom_up
@@ -29,7 +29,7 @@ def settle(tree: Tree, organ: Organ, calibre: Calibre, rules: GrowthRules) -> tu
     radii change, so this is repeated until nothing is cut.
 
     Raises:
-        BadInputError: If a main duct itself does not fit, or cutting does not come to an end.
+        NoRoomError: If a main duct itself does not fit, or cutting does not come to an end.
     """
     rows = np.arange(len(tree.parent))
     stayed = np.zeros(len(rows), np.bool_)
@@ -43,7 +43,7 @@ def settle(tree: Tree, organ: Organ, calibre: Calibre, rules: GrowthRules) -> tu
         tree, rows = tree.keep(good), rows[good]
         if not len(rows):
             break
-    raise BadInputError(
+    raise NoRoomError(
         "no duct tree fits into this organ",
         "lower the radius of the main duct (--set ducts.r_head=0.5) or the clearance, or use a larger organ",
     )

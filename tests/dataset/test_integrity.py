@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from pancreasgen.anatomy.structures import VALUES
-from pancreasgen.base.errors import BadInputError
+from pancreasgen.base.errors import BadInputError, NoRoomError
 from pancreasgen.base.grid import Grid, Quantity, Volume
 from pancreasgen.dataset import attempts
 from pancreasgen.dataset.checks import check_case, failures
 from pancreasgen.dataset.ducts_graph import graphml_bytes
 from pancreasgen.dataset.ducts_read import network_of
+from pancreasgen.dataset.grammars import find_grammar
 from pancreasgen.dataset.integrity import integrity_measures
 from pancreasgen.dataset.recipe import Recipe
-from pancreasgen.dataset.settings import Settings
+from pancreasgen.dataset.settings import Settings, make_settings
 from pancreasgen.network.network import DuctNetwork, Kind
 
 GRID = Grid((40, 30, 20), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0))
@@ -186,6 +187,22 @@ def test_what_a_user_asked_for_is_not_drawn_again(settings: Settings, monkeypatc
     case = attempts.settled_case(settings, 0)
     assert case.recipe.rejected == ()
     assert failures(case.checks) == ("gland.volume_ml is 400 mL, not 20 to 170 mL",)
+
+
+def test_a_draw_without_room_is_drawn_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A main duct too wide for its gland costs a draw, not the case; with numbers of one's own it is told at once."""
+    build = _fake_builder(0, "truth.organs_in_air")
+
+    def narrow_at_first(recipe: Recipe, *args: Any, **options: Any) -> Any:
+        if not recipe.rejected:
+            raise NoRoomError("the grammar grew no duct in this organ")
+        return build(recipe, *args, **options)
+
+    monkeypatch.setattr(attempts, "build_case", narrow_at_first)
+    with pytest.raises(NoRoomError):
+        attempts.settled_case(settings, 3)
+    published = make_settings(find_grammar("human_pancreas"), seed=2, quick=True)
+    assert attempts.settled_case(published, 3).recipe.rejected == (("the grammar grew no duct in this organ",),)
 
 
 @pytest.mark.parametrize("wrong", [[{"attempt": 1, "reasons": []}], [{"reasons": []}], [3], {"attempt": 0}])
