@@ -17,6 +17,7 @@ VERBS = {
     "phantom": "Make the anatomy of one case as a label volume, without a scan.",
     "scan": "Scan a volume of HU or labels in the virtual CT.",
     "reconstruct": "Reconstruct a sinogram with another kernel, region, matrix or slices.",
+    "vary": "Vary an image with its labels: turn, bend, blur, add noise …",
     "protocols": "List protocols of the scanner, or check and show one.",
     "grammar": "List, show, check, copy, derive and cite grammars.",
     "populations": "List populations, or check and show one.",

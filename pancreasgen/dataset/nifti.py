@@ -117,21 +117,22 @@ def _quaternion(rotation: NDArray[np.float64]) -> tuple[tuple[float, float, floa
     return (float(b), float(c), float(d)), handedness
 
 
-def read_nifti(path: Path, quantity: Quantity) -> tuple[Volume, Orientation]:
+def read_nifti(path: Path, quantity: Quantity, oblique: bool = False) -> tuple[Volume, Orientation]:
     """Read a NIfTI-1 file, whatever its orientation, onto a RAS+ grid.
 
     Args:
         path: A ``.nii`` or ``.nii.gz`` file.
         quantity: What the numbers mean; LABEL must be whole numbers 0–255, HU become float32.
+        oblique: Take a turned grid in its own frame, as if it were not turned; the orientation knows the way back.
 
     Raises:
         MissingInputError: If there is no such file.
         NoPermissionError: If it may not be read.
-        BadInputError: If the header is wrong, the grid is oblique or too large, the file is cut off, or a value is
-            not finite.
+        BadInputError: If the header is wrong, the grid oblique, sheared or too large, the file cut off, or a value
+            is not finite.
     """
     head, array = read_stored(path)
-    orientation, grid = _placed(head, path)
+    orientation, grid = _placed(head, path, oblique)
     return _volume(orientation.to_ras(array), head, grid, quantity, path), orientation
 
 
@@ -196,14 +197,18 @@ def _read_array(stream: BinaryIO, head: NDArray[Any], path: Path) -> NDArray[Any
     return np.frombuffer(content, dtype=dtype).reshape(shape, order="F")
 
 
-def _placed(head: NDArray[Any], path: Path) -> tuple[Orientation, Grid]:
+def _placed(head: NDArray[Any], path: Path, oblique: bool = False) -> tuple[Orientation, Grid]:
     """Return the orientation and the RAS+ grid of a header."""
     affine = placed_affine(head, path)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     direction = affine[:3, :3] / spacing
     axes = np.abs(direction).argmax(axis=1)
     off_axis = np.abs(direction[[0, 1, 2], axes]) < math.cos(_OBLIQUE_LIMIT_RAD)
-    if sorted(axes) != [0, 1, 2] or off_axis.any():
+    if oblique:
+        if np.abs(direction.T @ direction - np.eye(3)).max() > _OBLIQUE_LIMIT_RAD:
+            raise BadInputError(f"{path} is sheared: its axes are not at right angles", "resample it first")
+        axes = _nearest_axes(direction)
+    elif sorted(axes) != [0, 1, 2] or off_axis.any():
         raise BadInputError(f"{path} is oblique: its axes are not parallel to the body's", "resample it first")
     flips = direction[range(3), axes] < 0
     shape = np.array([int(n) for n in head["dim"][1:4]])
@@ -213,6 +218,14 @@ def _placed(head: NDArray[Any], path: Path) -> tuple[Orientation, Grid]:
     origin = affine[:3, :3] @ index + affine[:3, 3]
     orientation = Orientation(tuple(int(a) for a in axes), tuple(bool(f) for f in flips), affine)  # type: ignore[arg-type]  # three axes each
     return orientation, Grid(tuple(shape[axes]), tuple(spacing[axes]), tuple(origin))
+
+
+def _nearest_axes(direction: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return for each world axis the array axis that runs along it best, each once."""
+    from itertools import permutations
+
+    best = max(permutations(range(3)), key=lambda order: sum(abs(direction[axis, order[axis]]) for axis in range(3)))
+    return np.array(best, dtype=np.intp)
 
 
 def placed_affine(head: NDArray[Any], path: Path) -> NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""Variation: what may change while something else must not."""
