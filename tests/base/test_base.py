@@ -109,7 +109,8 @@ def test_errors_have_their_exit_codes() -> None:
     codes = {name: getattr(errors, name).exit_code for name in dir(errors) if name.endswith("Error")}
     assert codes == {
         "PancreasgenError": 70, "UsageError": 2, "BadInputError": 65, "MissingInputError": 66, "CannotCreateError": 73,
-        "DiskError": 74, "LockedError": 75, "NoPermissionError": 77, "DiagnosticError": 65,
+        "DiskError": 74, "LockedError": 75, "NoPermissionError": 77, "DiagnosticError": 65, "NoRoomError": 65,
+        "ClusterError": 69, "PlanError": 78,
     }  # fmt: skip
 
 
