@@ -109,6 +109,7 @@ def test_a_signal_leaves_complete_cases_and_no_orphans(tmp_path: Path, number: i
     out = tmp_path / "d"
     words = ["generate", "--quick", "-n", "50", "--seed", "1", "--workers", str(workers), "-o", str(out)]
     script = "import sys; from pancreasgen.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    script = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {script}"  # as in a terminal
     process = subprocess.Popen([sys.executable, "-c", script, *words], stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 120
     while not list((out / "cases").glob("*")) and time.monotonic() < deadline:

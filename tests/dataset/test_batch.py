@@ -181,11 +181,13 @@ def test_the_second_run_is_refused_at_once(tmp_path: Path) -> None:
     first = _run(tmp_path / "d", 1, 400)
     while not list((tmp_path / "d").glob("cases/*")) and first.poll() is None:
         time.sleep(0.05)
+    first.send_signal(signal.SIGSTOP)  # it holds its lock, however long the others take to come
     for shard in ([], ["1/2"]):
         words = [sys.executable, "tests/fakes.py", str(tmp_path / "d"), "400", "1", *shard]
         second = subprocess.run(words, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
         assert second.returncode == 75, second.stderr
         assert f"process {first.pid}" in second.stderr
+    first.send_signal(signal.SIGCONT)
     assert first.communicate(timeout=120) is not None
     assert first.returncode == 0
     assert len(list(Store(tmp_path / "d").case_folders())) == 400
