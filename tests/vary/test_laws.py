@@ -1,4 +1,4 @@
-"""What each invariance declares is a law."""
+"""What each invariance of place declares is a law."""
 
 from __future__ import annotations
 
@@ -6,68 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
-from pancreasgen.anatomy.voxelize import duct_fraction
 from pancreasgen.base.chance import Chance
-from pancreasgen.base.errors import BadInputError, UsageError
 from pancreasgen.base.grid import Grid, Quantity, Volume
-from pancreasgen.network.network import DuctNetwork
 from pancreasgen.organ.organ import Organ
-from pancreasgen.scan.protocol import load_protocol
-from pancreasgen.vary.bodies import change_protocol, move_lines, move_network, move_organ
-from pancreasgen.vary.intensity import noise_hu
+from pancreasgen.vary.bodies import move_lines, move_network, move_organ
 from pancreasgen.vary.motion import Motion, motion_of, rotation_matrix
 from pancreasgen.vary.resample import pullback, resample
-from pancreasgen.vary.table import INVARIANCES, ON_IMAGES, table_lines
-from pancreasgen.vary.variation import Pair, Variation, apply, draw_variation
-
-GRID = Grid.centred((72, 60, 48), (1.0, 1.0, 1.2), (10.0, -5.0, 3.0))
-FORK = DuctNetwork(
-    np.array([[-14.0, -8, -4], [0, 0, 0], [14, 5, 6], [6, -10, 8]]) + [10.0, -5.0, 3.0],
-    [6.5, 6.5, 5.5, 5.5], [[0, 1], [1, 2], [1, 3]], np.uint8([1, 1, 3]), np.int16([0, 0, 1]),
-)  # fmt: skip
-
-
-def _labels(network: DuctNetwork, grid: Grid = GRID) -> Volume:
-    return Volume((duct_fraction(network, grid).data > 127).astype(np.uint8), grid, Quantity.LABEL)
-
-
-def _image() -> Volume:
-    noise = Chance(3, 0, "test").generator().normal(0.0, 8.0, GRID.shape)
-    smooth = ndimage.gaussian_filter(Chance(4, 0, "test").generator().normal(0.0, 600.0, GRID.shape), 3.0)
-    return Volume((40.0 + noise + smooth).round().astype(np.float32), GRID, Quantity.HU)
-
-
-IMAGE, LABELS = _image(), _labels(FORK)
-
-
-def _vary(name: str, pair: Pair | None = None, **given: str) -> tuple[Pair, dict[str, object]]:
-    settings = {f"{name}.{key}": text for key, text in given.items()}
-    return apply(draw_variation(Chance(5, 1, "vary"), [name], settings), pair or Pair(IMAGE, LABELS))
-
-
-def _dice(first: Volume, second: Volume) -> float:
-    a, b = first.data > 0, second.data > 0
-    return float(2.0 * (a & b).sum() / (a.sum() + b.sum()))
-
-
-def _euler(volume: Volume) -> int:
-    """Euler number of the union of closed voxels: corners − edges + faces − voxels, counted."""
-    mask = np.pad(volume.data > 0, 1)
-    total = 0
-    for axes in ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)):
-        cells = mask
-        for axis in axes:
-            cells = cells[tuple(slice(1, None) if a == axis else slice(None) for a in range(3))] | np.take(
-                cells, range(cells.shape[axis] - 1), axis
-            )
-        total += (-1) ** (3 - len(axes)) * int(cells.sum())
-    return total
-
-
-def _topology(volume: Volume) -> tuple[int, int]:
-    return _euler(volume), int(ndimage.label(volume.data > 0, np.ones((3, 3, 3)))[1])
+from pancreasgen.vary.table import INVARIANCES, ON_IMAGES
+from pancreasgen.vary.variation import Pair, apply, draw_variation
+from tests.vary.fork import FORK, GRID, IMAGE, LABELS, dice, labels_of, topology, vary
 
 
 @pytest.mark.parametrize("border", ["air", "edge", "mirror"])
@@ -92,14 +40,14 @@ def test_identity(border: str, order: str) -> None:
 @pytest.mark.parametrize("axis", ["x", "y", "z"])
 def test_reflection(axis: str) -> None:
     """Twice is none, bit for bit; once swaps sides, keeps topology and volume, and invents nothing."""
-    once, report = _vary("reflection", axis=axis)
-    twice, _ = _vary("reflection", once, axis=axis)
+    once, report = vary("reflection", axis=axis)
+    twice, _ = vary("reflection", once, axis=axis)
     where = "xyz".index(axis)
     assert np.array_equal(once.image.data, np.flip(IMAGE.data, where))
     assert np.array_equal(once.labels.data, np.flip(LABELS.data, where))
     assert np.array_equal(twice.image.data, IMAGE.data)
     assert np.array_equal(twice.labels.data, LABELS.data)
-    assert _topology(once.labels) == _topology(LABELS)
+    assert topology(once.labels) == topology(LABELS)
     assert report["invented_share"] == 0.0
     assert report["jacobian"] == [1.0, 1.0]
     ducts = move_network(FORK, motion_of([{"name": "reflection", "axis": axis}], GRID))
@@ -111,14 +59,16 @@ def test_rotation() -> None:
     """Rotate then label = label then rotate, but for the voxels of the surface; volume and topology stay."""
     record = {"name": "rotation", "deg": 25.0, "axis": [0.0, 0.6, 0.8]}
     motion = motion_of([record], GRID)
-    before = _labels(move_network(FORK, motion))
+    before = labels_of(move_network(FORK, motion))
     after, _ = resample(LABELS, pullback(motion, GRID))
-    assert _dice(before, after) > 0.9
+    assert dice(before, after) > 0.9
     assert abs(before.data.sum() / after.data.sum() - 1.0) < 0.03
-    assert _topology(before) == _topology(after) == _topology(LABELS)
+    assert topology(before) == topology(after) == topology(LABELS)
     fine = Grid.centred((120, 100, 100), (0.6, 0.6, 0.6), (10.0, -5.0, 3.0))
-    finer = _dice(_labels(move_network(FORK, motion), fine), resample(_labels(FORK, fine), pullback(motion, fine))[0])
-    assert finer > _dice(before, after)  # the rest is voxels, and goes away with them
+    finer = dice(
+        labels_of(move_network(FORK, motion), fine), resample(labels_of(FORK, fine), pullback(motion, fine))[0]
+    )
+    assert finer > dice(before, after)  # the rest is voxels, and goes away with them
 
 
 def test_rotations_compose() -> None:
@@ -139,22 +89,22 @@ def test_rotations_compose() -> None:
 @pytest.mark.parametrize("factor", [0.7, 0.85, 1.2])
 def test_scaling(factor: float) -> None:
     """Scaling by s scales volumes by s³ (3 %, of voxels) and calibres by s (exactly)."""
-    varied, report = _vary("scaling", Pair(IMAGE, LABELS, None, FORK), factor=str(factor))
+    varied, report = vary("scaling", Pair(IMAGE, LABELS, None, FORK), factor=str(factor))
     assert varied.labels.data.sum() / LABELS.data.sum() == pytest.approx(factor**3, rel=0.03)
     assert np.allclose(varied.ducts.radius_mm, factor * FORK.radius_mm, rtol=1e-12)
     assert np.allclose(varied.ducts.lengths_mm, factor * FORK.lengths_mm, rtol=1e-12)
     assert report["jacobian"] == pytest.approx([factor**3] * 2, rel=1e-6)
-    assert _dice(varied.labels, _labels(varied.ducts)) > 0.9
+    assert dice(varied.labels, labels_of(varied.ducts)) > 0.9
 
 
 def test_deformation() -> None:
     """The Jacobian is above 0 everywhere and its range told; topology stays; back again is where it was."""
-    varied, report = _vary("deformation", Pair(IMAGE, LABELS, None, FORK), amplitude_mm="12", spacing_mm="25")
+    varied, report = vary("deformation", Pair(IMAGE, LABELS, None, FORK), amplitude_mm="12", spacing_mm="25")
     low, high = report["jacobian"]
     assert 0.0 < low < 0.95 < 1.05 < high
-    assert _topology(varied.labels) == _topology(LABELS)
+    assert topology(varied.labels) == topology(LABELS)
     assert np.abs(varied.ducts.nodes_mm - FORK.nodes_mm).max() > 1.0
-    assert _dice(varied.labels, _labels(varied.ducts)) > 0.85
+    assert dice(varied.labels, labels_of(varied.ducts)) > 0.85
     record = INVARIANCES["deformation"].draw(
         Chance(5, 1, "vary/deformation"), {"amplitude_mm": "12", "spacing_mm": "25"}
     )
@@ -216,7 +166,7 @@ def test_lines_stay_whole() -> None:
     motion = motion_of(
         [{"name": "rotation", "deg": 33.0, "axis": [0, 0.6, 0.8]}, {"name": "scaling", "factor": 1.3}], GRID
     )
-    assert _topology(move_lines(volume, motion))[1] == 1
+    assert topology(move_lines(volume, motion))[1] == 1
 
 
 def test_organ() -> None:
@@ -241,116 +191,3 @@ def test_organ() -> None:
     inside = distance > 0
     told = motion.jacobian(grid.to_world(np.argwhere(inside))).sum() / inside.sum() * ball.volume_ml
     assert bent.volume_ml == pytest.approx(told, rel=0.02)
-
-
-def test_blur() -> None:
-    """The mean stays, and what is blurred by a and then b is blurred by √(a² + b²)."""
-    inner = (slice(10, -10), slice(10, -10))
-    once, _ = _vary("blur", sigma_mm="1.5")
-    assert abs(once.image.data.mean(dtype=np.float64) - IMAGE.data.mean(dtype=np.float64)) < 0.3
-    twice, _ = _vary("blur", once, sigma_mm="2")
-    both, _ = _vary("blur", sigma_mm="2.5")
-    assert np.abs(twice.image.data - both.image.data)[inner].max() < 0.5
-    assert once.image.data.std() < IMAGE.data.std()
-
-
-@pytest.mark.parametrize(("name", "key", "value"), [("contrast", "factor", "0.75"), ("gamma", "exponent", "1.5")])
-def test_contrast_and_gamma(name: str, key: str, value: str) -> None:
-    """The order of HU stays: whoever was brighter still is, or, within float32, is the same."""
-    varied, _ = _vary(name, **{key: value})
-    order = np.argsort(IMAGE.data, axis=None, kind="stable")
-    assert (np.diff(varied.image.data.ravel()[order]) >= 0).all()
-    assert not np.array_equal(varied.image.data, IMAGE.data)
-    assert varied.labels is LABELS
-
-
-def test_luminosity() -> None:
-    """Differences stay, exactly."""
-    varied, _ = _vary("luminosity", shift_hu="5")
-    assert np.array_equal(varied.image.data - 5.0, IMAGE.data)
-
-
-def test_noise() -> None:
-    """Shot noise keeps each slice's mean; its variance is σ²(1/dose − 1); another stream is another noise."""
-    varied, _ = _vary("noise", dose="0.25", sigma_hu="10")
-    added = varied.image.data.astype(np.float64) - IMAGE.data
-    assert np.abs(added.mean(axis=(0, 1))).max() < 1e-3
-    assert added.std() == pytest.approx(10.0 * np.sqrt(3.0), rel=0.03)
-    other, _ = apply(draw_variation(Chance(5, 2, "vary"), ["noise"]), Pair(IMAGE))
-    assert not np.array_equal(other.image.data, varied.image.data)
-    white = 40.0 + Chance(1, 0, "white").generator().normal(0.0, 8.0, GRID.shape)
-    assert noise_hu(Volume(white.astype(np.float32), GRID, Quantity.HU)) == pytest.approx(8.0, rel=0.15)
-
-
-def test_salt_pepper() -> None:
-    """The said share of voxels is salt or pepper, half each; no other bit changes."""
-    varied, _ = _vary("salt_pepper", share="0.02")
-    hit = varied.image.data != IMAGE.data
-    assert hit.mean() == pytest.approx(0.02, rel=0.1)
-    assert set(np.unique(varied.image.data[hit])) == {-1024.0, 3071.0}
-
-
-def test_window() -> None:
-    """Within the window no bit changes; twice is once."""
-    varied, _ = _vary("window", level_hu="40", width_hu="60")
-    within = np.abs(IMAGE.data - 40.0) <= 30.0
-    assert np.array_equal(varied.image.data[within], IMAGE.data[within])
-    assert np.abs(varied.image.data - 40.0).max() == 30.0
-    again, _ = _vary("window", varied, level_hu="40", width_hu="60")
-    assert np.array_equal(again.image.data, varied.image.data)
-
-
-def test_scanner_side() -> None:
-    """Dose, kernel, thickness and phase change their own number of a protocol and nothing else."""
-    protocol = load_protocol("portal-venous")
-    for name, text, field in (("dose", "0.5", "mas"), ("kernel", "sharp", "kernel"), ("phase", "delayed", "phase")):
-        row = INVARIANCES[name]
-        changed = change_protocol(protocol, row.draw(Chance(1, 0, name), {row.keys[0]: text}))
-        assert replace(changed, **{field: getattr(protocol, field)}) == protocol
-        assert changed != protocol
-    thick = change_protocol(protocol, {"name": "thickness", "rows": 2.0})
-    assert thick.slice_thickness_mm == pytest.approx(2.0 * protocol.row_mm)
-
-
-def test_records() -> None:
-    """A record does the same again after JSON; a new invariance in the draw moves no other one's values."""
-    import json
-
-    every = draw_variation(Chance(9, 3, "vary"), ON_IMAGES)
-    again = Variation.from_dict(json.loads(json.dumps(every.to_dict())))
-    assert again == every
-    assert np.array_equal(
-        apply(every, Pair(IMAGE, LABELS))[0].image.data, apply(again, Pair(IMAGE, LABELS))[0].image.data
-    )
-    assert draw_variation(Chance(9, 3, "vary"), ["noise"]).records[0] == every.records[ON_IMAGES.index("noise")]
-
-
-def test_every_row_of_the_table_has_a_range_with_a_source() -> None:
-    """Every number says where its range comes from, and what is drawn may also be given."""
-    assert all("[" in line for line in table_lines()[1:] if line.startswith("    "))
-    for row in INVARIANCES.values():
-        assert row.preserves
-        for case in range(5):
-            record = row.draw(Chance(1, case, row.name))
-            assert row.checked(record) == record
-
-
-def test_letters() -> None:
-    """Faults are told: unknown names, foreign grids, numbers that are no HU, broken records."""
-    with pytest.raises(UsageError, match="no invariance"):
-        draw_variation(Chance(1, 0, "vary"), ["rotate"])
-    with pytest.raises(UsageError, match="scanner"):
-        draw_variation(Chance(1, 0, "vary"), ["kernel"])
-    with pytest.raises(UsageError, match="-180 to 180"):
-        draw_variation(Chance(1, 0, "vary"), [], {"rotation.deg": "500"})
-    with pytest.raises(BadInputError, match="do not share a grid"):
-        Pair(IMAGE, Volume(np.zeros((2, 2, 2), np.uint8), Grid((2, 2, 2), (1, 1, 1), (0, 0, 0)), Quantity.LABEL))
-    with pytest.raises(BadInputError, match="no HU"):
-        _vary("noise", Pair(Volume(np.zeros(GRID.shape, np.float32), GRID, Quantity.HU)))
-    for broken in (
-        [],
-        {"schema": 1},
-        {"schema": 1, "records": [{"name": "rotation"}], "border": "air", "interpolation": "linear"},
-    ):
-        with pytest.raises(BadInputError, match="record"):
-            Variation.from_dict(broken)
