@@ -224,8 +224,9 @@ def main() -> int:
     bar = " | " if options.markdown else "  "
     found, table, redrawn, people = [], collections.defaultdict(list), 0, collections.Counter()
     folders = sorted(path for path in (options.dataset / "cases").iterdir() if (path / "case.json").is_file())
-    for folder in folders:
+    for count, folder in enumerate(folders, 1):
         case, values = look(folder)
+        print(f"\r{count} of {len(folders)} looked at ", end="" if count < len(folders) else "\n", file=sys.stderr)
         found += case.found
         redrawn += bool(case.facts["recipe"]["attempts"])
         people[case.facts["recipe"]["subject"]["person"].get("population", case.facts["recipe"]["population"])] += 1
