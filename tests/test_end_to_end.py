@@ -107,7 +107,8 @@ def test_verify_finds_a_flipped_bit_in_any_file(data: Path, name: str) -> None:
 def test_a_signal_leaves_complete_cases_and_no_orphans(tmp_path: Path, number: int, workers: int) -> None:
     """After the first case is there, the signal ends the run with rc 128 + n; no draft and no half case stay."""
     out = tmp_path / "d"
-    words = ["generate", "--quick", "-n", "50", "--seed", "1", "--workers", str(workers), "-o", str(out)]
+    words = ["generate", "--quick", "--set", "ducts.grain=3", "-n", "50", "--seed", "1", "--workers", str(workers)]
+    words += ["-o", str(out)]
     script = "import sys; from pancreasgen.cli.main import main; sys.exit(main(sys.argv[1:]))"
     script = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {script}"  # as in a terminal
     process = subprocess.Popen([sys.executable, "-c", script, *words], stderr=subprocess.PIPE, start_new_session=True)

@@ -53,10 +53,10 @@ def test_phantom_is_an_abdomen_with_a_pancreas(tmp_path: Path) -> None:
 
 def test_phantom_shows_the_draw_that_generate_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the first draw of a case is rejected the label volume is the second draw's, not the first's."""
-    settings = make_settings(find_grammar("human_pancreas"), seed=2, quick=True)
+    settings = make_settings(find_grammar("human_pancreas"), seed=2, quick=True, overrides={"ducts.grain": "3"})
     verdicts = iter([("no such body",), ()])
     monkeypatch.setattr(attempts, "failures", lambda *_, **__: next(verdicts))
     out = tmp_path / "labels.nii.gz"
-    assert main(["phantom", "--quick", "--seed", "2", "-o", str(out), "-q"]) == 0
+    assert main(["phantom", "--quick", "--set", "ducts.grain=3", "--seed", "2", "-o", str(out), "-q"]) == 0
     kept = build_case(settings.recipe(0, (("no such body",),)))
     assert np.array_equal(np.asarray(nibabel.load(out).dataobj), kept.labels.data)

@@ -11,7 +11,7 @@ import pytest
 
 from pancreasgen.cli.main import main
 
-WORDS = ["--quick", "--set", "image.length_mm=40", "-q"]
+WORDS = ["--quick", "--set", "image.length_mm=40", "--set", "ducts.grain=3", "-q"]
 
 
 def _image(path: Path) -> np.ndarray:

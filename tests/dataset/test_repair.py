@@ -17,7 +17,7 @@ from pancreasgen.dataset.verify import verify_dataset
 from pancreasgen.look.preview import PAINTERS
 from tests.fakes import tree
 
-SMALL = ["--quick"]
+SMALL = ["--quick", "--set", "ducts.grain=3"]  # coarse ducts are quickly made
 
 
 @pytest.fixture(scope="module")
